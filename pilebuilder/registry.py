@@ -1,0 +1,168 @@
+"""How fetchers, readers, steps, sketches, stages and reports are found: built-ins and plug-ins by the same door.
+
+A part registers itself with a decorator and a name; a distribution adds parts by an entry point in the group
+``pilebuilder.plugins`` that names a module to import. Parts are frozen dataclasses: their fields are the recipe's
+parameters, validated by type and by ``Annotated[..., pydantic.Field(ge=..., le=..., description=...)]``.
+
+>>> @step("shout", version=1)
+... @dataclass(frozen=True, slots=True, kw_only=True)
+... class Shout:
+...     loud: bool = True
+>>> make("step", "shout", {"loud": False})
+Shout(loud=False)
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, fields, is_dataclass
+from importlib.metadata import entry_points
+from typing import Any, TypeVar
+
+from pilebuilder.errors import RecipeError, nearest
+
+KINDS = ("stage", "fetcher", "reader", "step", "sketch", "report")
+
+# Built-in parts live in these packages; importing one registers its parts. Packages import nothing heavy at top level.
+BUILT_IN: Mapping[str, tuple[str, ...]] = {
+    "stage": tuple(
+        f"pilebuilder.{name}"
+        for name in ("fetch", "read", "clean", "filter", "dedup", "mix", "shard", "tokenize", "report")
+    ),
+    "fetcher": ("pilebuilder.fetch",),
+    "reader": ("pilebuilder.read",),
+    "step": ("pilebuilder.clean", "pilebuilder.filter"),
+    "sketch": ("pilebuilder.dedup",),
+    "report": ("pilebuilder.report",),
+}
+GROUP = "pilebuilder.plugins"
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One registered part: what a recipe may name."""
+
+    kind: str
+    name: str
+    version: int
+    factory: type[Any]
+
+    @property
+    def code(self) -> str:
+        """Name and version as they enter a task key; raise the version when the output for equal input changes."""
+        return f"{self.name}/{self.version}"
+
+    @property
+    def summary(self) -> str:
+        """First line of the part's docstring."""
+        return (self.factory.__doc__ or "").strip().split("\n")[0]
+
+
+_PARTS: dict[tuple[str, str], Part] = {}
+T = TypeVar("T")
+
+
+def register(kind: str, name: str, version: int = 1) -> Callable[[type[T]], type[T]]:
+    """Class decorator that makes a part known under `name`; the same name twice in one kind is an error."""
+    assert kind in KINDS, kind
+
+    def add(factory: type[T]) -> type[T]:
+        held = _PARTS.get((kind, name))
+        if held and (held.factory.__module__, held.factory.__qualname__) != (factory.__module__, factory.__qualname__):
+            raise RecipeError(
+                f"two parts claim the {kind} name {name!r}: {held.factory.__module__} and {factory.__module__};"
+                " uninstall one of the two distributions"
+            )
+        _PARTS[kind, name] = Part(kind, name, version, factory)
+        return factory
+
+    return add
+
+
+stage = functools.partial(register, "stage")
+fetcher = functools.partial(register, "fetcher")
+reader = functools.partial(register, "reader")
+step = functools.partial(register, "step")
+sketch = functools.partial(register, "sketch")
+report = functools.partial(register, "report")
+
+
+@functools.cache
+def _load(kind: str) -> None:
+    for module in BUILT_IN[kind]:
+        importlib.import_module(module)
+    _load_plugins()
+
+
+@functools.cache
+def _load_plugins() -> None:
+    for entry in entry_points(group=GROUP):
+        try:
+            entry.load()
+        except Exception as error:
+            raise RecipeError(
+                f"the plug-in {entry.name} ({entry.value}) does not load: {error!r};"
+                " upgrade or uninstall its distribution"
+            ) from error
+
+
+def names(kind: str) -> list[str]:
+    """Names of all parts of a kind, sorted."""
+    _load(kind)
+    return sorted(name for k, name in _PARTS if k == kind)
+
+
+def part(kind: str, name: str) -> Part:
+    """The part of that kind and name; raises `RecipeError` with the nearest known name."""
+    _load(kind)
+    try:
+        return _PARTS[kind, name]
+    except KeyError:
+        known = names(kind)
+        raise RecipeError(f"no {kind} is named {name!r}{nearest(name, known)}; known: {', '.join(known)}") from None
+
+
+@functools.cache
+def _adapter(factory: type[Any]) -> Any:
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(factory)
+
+
+def make(kind: str, name: str, params: Mapping[str, Any] | None = None) -> Any:
+    """Build a part from recipe parameters; an unknown key or a bad value is a `RecipeError` that says what is allowed."""
+    from pydantic import ValidationError
+
+    found, params = part(kind, name), dict(params or {})
+    assert is_dataclass(found.factory), found
+    known = [f.name for f in fields(found.factory)]
+    for key in params:
+        if key not in known:
+            allowed = f"it takes {', '.join(known)}" if known else "it takes no parameters"
+            raise RecipeError(f"{kind} {name!r} has no parameter {key!r}{nearest(key, known)}; {allowed}")
+    try:
+        return _adapter(found.factory).validate_python(params)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(x) for x in first["loc"])
+        raise RecipeError(f"{kind} {name!r}, parameter {where!r}: {first['msg']}, got {first['input']!r}") from error
+
+
+def resolved(kind: str, name: str, params: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """All parameters of a part, defaults included, as plain JSON values: what enters a task key."""
+    return _jsonable(asdict(make(kind, name, params)))
+
+
+def _jsonable(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(k): _jsonable(v) for k, v in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_jsonable(v) for v in (sorted(value) if isinstance(value, set | frozenset) else value)]
+    return value
+
+
+def schema(kind: str, name: str) -> dict[str, Any]:
+    """JSON Schema of a part's parameters."""
+    return dict(_adapter(part(kind, name).factory).json_schema())
