@@ -190,7 +190,11 @@ def text_buffers(text: pa.LargeStringArray) -> tuple[np.ndarray, np.ndarray]:
     import numpy as np
 
     _, offsets, data = text.buffers()
-    where = np.frombuffer(offsets, np.int64)[text.offset : text.offset + len(text) + 1] if offsets else np.zeros(1, np.int64)
+    where = (
+        np.frombuffer(offsets, np.int64)[text.offset : text.offset + len(text) + 1]
+        if offsets
+        else np.zeros(1, np.int64)
+    )
     return (np.frombuffer(data, np.uint8) if data else np.zeros(0, np.uint8)), where
 
 

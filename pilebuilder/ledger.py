@@ -1,4 +1,4 @@
-"""The ledger: what happened to every document. Rows are columns from the start; a `Tally` holds the sums they prove."""
+"""The ledger: what happened to every document, as columns from the start, and the `Tally` of sums that it proves."""
 
 from __future__ import annotations
 

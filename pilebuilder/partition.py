@@ -54,11 +54,12 @@ class PartitionWriter:
 
     def write(self, table: pa.Table) -> None:
         """Add documents (columns of `pilebuilder.document.schema`, signals allowed)."""
-        for piece, size in _pieces(table, self.limit):
+        for piece, size in pieces(table, self.limit, held=self._bytes):
             if self._tables and self._bytes + size > self.limit:
                 self.flush()
-            self._tables.append(piece)
-            self._bytes += size
+            if piece.num_rows:
+                self._tables.append(piece)
+                self._bytes += size
 
     def flush(self) -> None:
         """Write what is held, if anything, as the next partition."""
@@ -86,19 +87,29 @@ class PartitionWriter:
             self.flush()
 
 
-def _pieces(table: pa.Table, limit: int) -> Iterator[tuple[pa.Table, int]]:
-    """Slices of at most `limit` bytes of text (or one document), with their sizes."""
+def pieces(table: pa.Table, limit: int, held: int = 0) -> Iterator[tuple[pa.Table, int]]:
+    """Slices of at most `limit` bytes of text (or one document), with sizes; the first one fills up what is held.
+
+    When not even one document fits beside what is held, the first slice is empty and tells so by its size.
+    """
     import numpy as np
     import pyarrow.compute as pc
 
     sizes = np.asarray(pc.binary_length(table.column("text"))).astype(np.int64)
     ends = np.cumsum(sizes)
     start = 0
+    room = limit - held
     while start < len(sizes):
         base = ends[start - 1] if start else 0
-        stop = max(start + 1, int(np.searchsorted(ends, base + limit, "right")))
+        stop = int(np.searchsorted(ends, base + room, "right"))
+        if stop <= start:
+            if room < limit:
+                yield table.slice(0, 0), limit + 1
+                room = limit
+                continue
+            stop = start + 1
         yield table.slice(start, stop - start), int(ends[stop - 1] - base)
-        start = stop
+        start, room = stop, limit
 
 
 def empty() -> pa.Table:

@@ -132,7 +132,7 @@ def _adapter(factory: type[Any]) -> Any:
 
 
 def make(kind: str, name: str, params: Mapping[str, Any] | None = None) -> Any:
-    """Build a part from recipe parameters; an unknown key or a bad value is a `RecipeError` that says what is allowed."""
+    """Build a part from recipe parameters; a `RecipeError` for an unknown key or bad value says what is allowed."""
     from pydantic import ValidationError
 
     found, params = part(kind, name), dict(params or {})
@@ -152,7 +152,7 @@ def make(kind: str, name: str, params: Mapping[str, Any] | None = None) -> Any:
 
 def resolved(kind: str, name: str, params: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """All parameters of a part, defaults included, as plain JSON values: what enters a task key."""
-    return _jsonable(asdict(make(kind, name, params)))
+    return dict(_jsonable(asdict(make(kind, name, params))))
 
 
 def _jsonable(value: Any) -> Any:
@@ -165,4 +165,5 @@ def _jsonable(value: Any) -> Any:
 
 def schema(kind: str, name: str) -> dict[str, Any]:
     """JSON Schema of a part's parameters."""
-    return dict(_adapter(part(kind, name).factory).json_schema())
+    factory: Any = part(kind, name).factory
+    return dict(_adapter(factory).json_schema())

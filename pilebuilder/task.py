@@ -31,7 +31,7 @@ class Artifact:
     sha256: str
     bytes: int
     kind: str
-    """What it holds: ``inventory``, ``raw``, ``partition``, ``sketch``, ``removal``, ``run``, ``shard``, ``tokens``, ..."""
+    """What it holds: ``inventory``, ``raw``, ``partition``, ``sketch``, ``removal``, ``run``, ``shard`` ..."""
     facts: Mapping[str, Any] = field(default_factory=dict)
     """Small JSON facts: component, documents, bytes of text, ordinal. ``public`` is its name in the output folder."""
 
@@ -53,7 +53,7 @@ class Task:
 
     @property
     def key(self) -> str:
-        """Digest of what decides the output: function, code, parameters, content of inputs in order. No time, no path."""
+        """Digest of what decides the output: function, code, parameters, content of inputs; no time, no path."""
         content = [
             [a.kind, a.sha256, {k: v for k, v in sorted(a.facts.items()) if k != "public"}] for a in self.inputs
         ]
@@ -130,12 +130,19 @@ class View(Protocol):
     def components(self) -> list[Component]: ...
     def config(self, stage: str) -> Any:
         """The recipe's section for a stage, validated by the stage's `Config`; None when the recipe turns it off."""
+
     def artifacts(self, stage: str, kind: str) -> list[Artifact]:
         """Committed outputs of an earlier stage in this run, in plan order."""
+
     def manifests(self, stage: str) -> list[Manifest]:
         """Committed manifests of an earlier stage in this run, in plan order."""
+
     def partitions(self) -> list[Artifact]:
         """Document partitions as the newest stage that wrote any left them."""
+
+    def open(self, artifact: Artifact) -> Path:
+        """Absolute path of a committed file, for a stage that plans by what an earlier task found."""
+
     def scratch(self, name: str) -> Path:
         """A folder for caches outside what is verified (hash cache, download parts). Losing it costs only time."""
 

@@ -12,6 +12,7 @@ import errno
 import json
 import os
 import shutil
+import uuid
 from collections.abc import Iterator, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -75,7 +76,7 @@ class Store:
 
     def workspace(self, task: Task) -> Workspace:
         """A private, empty folder for one attempt of a task."""
-        folder = self.work / ".tmp" / f"{task.key[:32]}.{os.getpid()}"
+        folder = self.work / ".tmp" / f"{task.key[:32]}.{uuid.uuid4().hex[:8]}"
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         return Workspace(root=self.root, folder=folder, stage=task.stage)
@@ -125,6 +126,7 @@ class Store:
             sync(path)
             digest, size = digest_file(path)
             outputs.append({"path": name, "sha256": digest, "bytes": size, "kind": kind, "facts": facts})
+        _resolve_siblings(outputs)
         content: dict[str, Any] = {
             "key": task.key,
             "stage": task.stage,
@@ -167,6 +169,13 @@ class Store:
     def collect_attempts(self) -> None:
         """Remove what killed attempts left; only under the lock."""
         shutil.rmtree(self.work / ".tmp", ignore_errors=True)
+
+
+def _resolve_siblings(outputs: list[dict[str, Any]]) -> None:
+    """A fact ``"@name"`` means the digest of the sibling output of that name, known only now."""
+    digests = {"@" + output["path"]: output["sha256"] for output in outputs}
+    for output in outputs:
+        output["facts"] = {k: digests.get(v, v) if isinstance(v, str) else v for k, v in output["facts"].items()}
 
 
 def _named(manifest: Manifest, task: Task) -> Manifest:

@@ -28,7 +28,9 @@ def execute(task: Task, root: str | Path) -> Manifest:
             " lower `memory` in the recipe (smaller partitions) or run fewer workers"
         ) from error
     except Exception as error:
-        raise TaskError(f"task {task.stage}/{task.name} failed{_inputs(task)}: {type(error).__name__}: {error}") from error
+        raise TaskError(
+            f"task {task.stage}/{task.name} failed{_inputs(task)}: {type(error).__name__}: {error}"
+        ) from error
     finally:
         if work is not None:
             shutil.rmtree(work.folder, ignore_errors=True)

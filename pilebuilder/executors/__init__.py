@@ -1,0 +1,33 @@
+"""Executors run tasks and know no stage: a pool on this machine, or Ray. Both give the same bytes.
+
+An executor takes tasks and a function, and yields ``(index, result)`` as they finish, in any order. A task that fails
+for good stops the run; tasks in flight finish and stay committed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Protocol
+
+from pilebuilder.task import Manifest, Task
+
+Function = Callable[[Task, str], Manifest]
+
+
+class Executor(Protocol):
+    workers: int
+
+    def run(self, function: Function, tasks: Sequence[Task], root: str) -> Iterator[tuple[int, Manifest]]: ...
+    def close(self, *, now: bool = False) -> None:
+        """Release workers; `now` stops tasks in flight."""
+
+
+def make(kind: str, workers: int, address: str | None = None) -> Executor:
+    """The executor of that name: ``local`` or ``ray`` (at `address`, or started here)."""
+    if kind == "ray":
+        from pilebuilder.executors.ray import RayExecutor
+
+        return RayExecutor(workers, address)
+    from pilebuilder.executors.local import LocalExecutor
+
+    return LocalExecutor(workers, preload=("pilebuilder.executors.preload",))

@@ -1,0 +1,250 @@
+"""The command line: verbs only. Each verb reads its arguments, calls one function, prints what it returns."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pilebuilder.errors import EXIT_FAILED, EXIT_QUARANTINE, PilebuilderError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    help="Build a training corpus from a recipe, prove what is in it, and describe it.\n\n"
+    "Start with: [bold]pilebuilder build quickstart[/bold]",
+)
+recipe_app = typer.Typer(no_args_is_help=True, help="Recipes: check one, or print the JSON Schema for your editor.")
+sources_app = typer.Typer(no_args_is_help=True, help="Cards of the components that ship with pilebuilder.")
+app.add_typer(recipe_app, name="recipe")
+app.add_typer(sources_app, name="sources")
+
+Inputs = Annotated[list[str], typer.Argument(help="a recipe (path, or the name of a shipped one), or data files")]
+RecipeName = Annotated[str, typer.Argument(help="a recipe: path, or the name of a shipped one")]
+Out = Annotated[Path | None, typer.Option("--out", "-o", help="output folder [default: ./corpus/NAME]")]
+Folder = Annotated[Path, typer.Argument(help="the output folder of a build")]
+Workers = Annotated[int, typer.Option("--workers", "-w", min=0, help="worker processes [default: one per core]")]
+Kind = Annotated[str | None, typer.Option("--executor", help="local or ray [default: the recipe's, else local]")]
+Address = Annotated[str | None, typer.Option("--address", help="address of a running Ray cluster, or auto")]
+LogJson = Annotated[bool, typer.Option("--log-json", help="one JSON line per event instead of live progress")]
+
+
+def _run(
+    inputs: list[str], out: Path | None, target: str, workers: int, kind: str | None, address: str | None, log: bool
+) -> None:
+    from pilebuilder import command
+
+    raise typer.Exit(command.run(inputs, out, target, workers, kind, address, log))
+
+
+@app.command()
+def build(
+    recipe: Inputs,
+    out: Out = None,
+    workers: Workers = 0,
+    executor: Kind = None,
+    address: Address = None,
+    log_json: LogJson = False,
+) -> None:
+    """Build a corpus: every stage from fetch to report.
+
+    Running the same command again does only what is missing; after a kill it goes on where it stopped.
+
+    Examples:
+
+      pilebuilder build quickstart
+
+      pilebuilder build my-recipe.yaml --out /data/my-corpus --workers 8
+    """
+    _run(recipe, out, "report", workers, executor, address, log_json)
+
+
+def _stage_command(name: str, does: str, example: str) -> None:
+    def run_stage(
+        inputs: Inputs,
+        out: Out = None,
+        workers: Workers = 0,
+        executor: Kind = None,
+        address: Address = None,
+        log_json: LogJson = False,
+    ) -> None:
+        _run(inputs, out, name, workers, executor, address, log_json)
+
+    run_stage.__doc__ = f"{does}\n\nExamples:\n\n  pilebuilder {name} my-recipe.yaml\n\n{example}"
+    app.command(name)(run_stage)
+
+
+_ALONE = "  pilebuilder {0} data/*.jsonl.zst -o out/      (on files, with this stage's defaults)"
+for _name, _does in (
+    ("fetch", "Fetch raw files: address -> file with digest, terms and time."),
+    ("read", "Read raw files into documents (runs the stages before it first)."),
+    ("clean", "Edit text: mojibake, whitespace, control characters."),
+    ("filter", "Drop documents, each with a reason: language, length, quality."),
+    ("dedup", "Find duplicates, verify them, keep one of each."),
+    ("mix", "Weigh components, hold out val and test, fix the global order."),
+    ("shard", "Write train/NN.jsonl.zst, val.jsonl.zst, test.jsonl.zst."),
+    ("tokenize", "Write token shards (.bin and .idx) of the output shards."),
+    ("report", "Describe the corpus: tables, figures, one HTML page."),
+):
+    _stage_command(_name, _does, _ALONE.format(_name) if _name not in ("fetch", "mix") else "")
+
+
+@app.command()
+def plan(recipe: RecipeName, out: Out = None) -> None:
+    """Show what a build would run and what it would reuse, without running it.
+
+    Example:
+
+      pilebuilder plan quickstart
+    """
+    from pilebuilder import command
+
+    command.show_plan(recipe, out)
+
+
+@app.command()
+def status(folder: Folder) -> None:
+    """Show what an output folder holds: stages, documents kept and lost, whether a run is live.
+
+    Example:
+
+      pilebuilder status corpus/quickstart
+    """
+    from pilebuilder import command
+
+    command.show_status(folder)
+
+
+@app.command()
+def why(
+    document: Annotated[str, typer.Argument(help="a document id, or its first 8 or more digits")], folder: Folder
+) -> None:
+    """Tell a document's whole history: where it came from, every edit, why it left or where it is.
+
+    Example:
+
+      pilebuilder why 3f9a01c2 corpus/quickstart
+    """
+    from pilebuilder import command
+
+    raise typer.Exit(command.show_why(folder, document))
+
+
+@app.command()
+def verify(
+    folder: Folder, as_json: Annotated[bool, typer.Option("--json", help="print findings as JSON")] = False
+) -> None:
+    """Recompute every digest and every sum of a finished build; name each file that differs.
+
+    Example:
+
+      pilebuilder verify corpus/quickstart
+    """
+    from pilebuilder import command
+
+    raise typer.Exit(command.show_verify(folder, as_json))
+
+
+@app.command()
+def doctor() -> None:
+    """Check this installation: libraries, models, cores, memory, disk.
+
+    Example:
+
+      pilebuilder doctor
+    """
+    from pilebuilder import command
+
+    raise typer.Exit(command.show_doctor())
+
+
+@recipe_app.command("schema")
+def recipe_schema() -> None:
+    """Print the JSON Schema of recipes, for completion and checks in an editor.
+
+    Example:
+
+      pilebuilder recipe schema > recipe.schema.json
+    """
+    import json
+
+    from pilebuilder.recipe import json_schema
+
+    typer.echo(json.dumps(json_schema(), indent=2))
+
+
+@recipe_app.command("check")
+def recipe_check(recipe: RecipeName) -> None:
+    """Check a recipe without running anything; print it with every default filled in.
+
+    Example:
+
+      pilebuilder recipe check my-recipe.yaml
+    """
+    from pilebuilder import command
+
+    command.show_recipe(recipe)
+
+
+@sources_app.command("list")
+def sources_list() -> None:
+    """List the cards in sources/: access class, licence, size in the Pile.
+
+    Example:
+
+      pilebuilder sources list
+    """
+    from pilebuilder import command
+
+    command.show_sources()
+
+
+@sources_app.command("show")
+def sources_show(name: Annotated[str, typer.Argument(help="a card's file name or the component's own name")]) -> None:
+    """Show a whole card, readable by a lawyer.
+
+    Example:
+
+      pilebuilder sources show gutenberg
+    """
+    from pilebuilder import command
+
+    command.show_source(name)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from pilebuilder import __version__
+
+        typer.echo(f"pilebuilder {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="print the version and exit")
+    ] = False,
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Entry point: run the command; an expected failure is one message and its exit code, no traceback."""
+    try:
+        app()
+    except PilebuilderError as error:
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        typer.echo("\nstopped; finished tasks are kept: run the same command to go on", err=True)
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.exit(EXIT_FAILED)
+
+
+__all__ = ["EXIT_QUARANTINE", "app", "main"]

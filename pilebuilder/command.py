@@ -1,0 +1,245 @@
+"""What the verbs do: call the core, print its answer for a person (or as JSON), return an exit code."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+from pilebuilder.build import overview
+from pilebuilder.build.progress import JsonLines, Sink, make_sink
+from pilebuilder.build.run import Build
+from pilebuilder.errors import EXIT_DONE, EXIT_FAILED, EXIT_QUARANTINE, RecipeError
+from pilebuilder.implied import implied_recipe
+from pilebuilder.ledger import Tally
+from pilebuilder.recipe import Recipe, card_files, find_recipe, load_card, load_recipe
+from pilebuilder.units import show_bytes
+
+DEFAULT_OUT = Path("corpus")
+
+
+def _console() -> Any:
+    from rich.console import Console
+
+    return Console(highlight=False, soft_wrap=True)
+
+
+def _table(*columns: str, right: int = 1, title: str | None = None) -> Any:
+    from rich.table import Table
+
+    table = Table(box=None, padding=(0, 2), header_style="dim", title=title, title_justify="left", title_style="bold")
+    for index, name in enumerate(columns):
+        table.add_column(name, justify="left" if index < right else "right")
+    return table
+
+
+def _folder(recipe: Recipe, out: Path | None) -> Path:
+    return out or DEFAULT_OUT / recipe.name
+
+
+def _workers(wanted: int) -> int:
+    return wanted or len(os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1))
+
+
+def run(
+    inputs: list[str],
+    out: Path | None,
+    target: str,
+    workers: int,
+    executor: str | None,
+    address: str | None,
+    log_json: bool,
+) -> int:
+    """Build a recipe, or one stage on files, up to `target`; returns the exit code."""
+    if executor not in (None, "local", "ray"):
+        raise RecipeError(f"--executor {executor!r}: give local or ray")
+    is_recipe = len(inputs) == 1 and (inputs[0].endswith((".yaml", ".yml")) or not Path(inputs[0]).exists())
+    if is_recipe:
+        recipe = load_recipe(find_recipe(inputs[0]))
+    else:
+        recipe, target = implied_recipe(inputs, out, target)
+    folder = _folder(recipe, out)
+    sink = make_sink(log_json)
+    started = time.monotonic()
+    build = Build(
+        recipe, folder, target=target, workers=_workers(workers), executor=executor, address=address, sink=sink
+    )
+    try:
+        tallies = build.run()
+    finally:
+        sink.close()
+    excess = build.quarantine_excess()
+    _report_run(build, sink, tallies, excess, folder, time.monotonic() - started)
+    return EXIT_QUARANTINE if excess else EXIT_DONE
+
+
+def _report_run(
+    build: Build, sink: Sink, tallies: dict[str, Tally], excess: list[str], folder: Path, seconds: float
+) -> None:
+    """The summary that a person wants to read at the end; as an event when events are wanted."""
+    totals = overview.totals(tallies)
+    report = folder / "reports" / "index.html"
+    done = {"folder": str(folder), "seconds": round(seconds, 1), **totals, "quarantine_above_limit": excess}
+    if isinstance(sink, JsonLines):
+        sink.event("done", **done, report=str(report) if report.exists() and build.target == "report" else None)
+        return
+    console = _console()
+    console.print()
+    console.print(_component_table(tallies, build))
+    console.print()
+    reasons = _reason_table(tallies)
+    if reasons.row_count:
+        console.print(reasons)
+        console.print()
+    for message in excess:
+        console.print(f"[yellow]quarantine above the limit[/]: {message}")
+    console.print(f"[bold]{build.recipe.name}[/] up to {build.target} in {seconds:.1f} s: {folder}")
+    if build.target == "report":
+        if report.exists():
+            console.print(f"  report   {report}")
+        console.print(f"  verify   pilebuilder verify {folder}")
+        console.print(f"  history  pilebuilder why DOCUMENT-ID {folder}")
+
+
+def _component_table(tallies: dict[str, Tally], build: Build) -> Any:
+    """Per component: what was read, what left at which stage, what is in the shards."""
+    table = _table("component", "read", "text", "filtered out", "duplicates", "quarantined", "kept", "kept text")
+    last = [s for s in ("clean", "filter", "dedup", "mix") if s in tallies]
+    for component in build.components:
+        name = component.name
+        read = tallies.get("read", Tally()).of(name)
+        every = [
+            t[name] for s, t in tallies.items() if name in t and s in ("fetch", "read", "clean", "filter", "dedup")
+        ]
+        final = next((tallies[s][name] for s in reversed(last) if name in tallies[s]), read)
+        table.add_row(
+            name,
+            f"{read.seen:,}",
+            show_bytes(read.bytes_out),
+            f"{sum(c.dropped.total() for c in every):,}",
+            f"{sum(c.merged for c in every):,}",
+            f"{sum(c.quarantined.total() for c in every):,}",
+            f"{final.kept:,}",
+            show_bytes(final.bytes_out) if final.bytes_out else "",
+        )
+    return table
+
+
+def _reason_table(tallies: dict[str, Tally], most: int = 12) -> Any:
+    """The commonest reasons for which documents left."""
+    rows = [
+        (stage, reason, component, n)
+        for stage, tally in tallies.items()
+        for component, count in tally.items()
+        for reason, n in [*count.dropped.items(), *((f"quarantine: {r}", n) for r, n in count.quarantined.items())]
+    ]
+    table = _table("stage", "why documents left", "component", "documents", right=3)
+    for stage, reason, component, n in sorted(rows, key=lambda r: (-r[3], r))[:most]:
+        table.add_row(stage, reason, component, f"{n:,}")
+    return table
+
+
+def show_plan(name: str, out: Path | None) -> None:
+    recipe = load_recipe(find_recipe(name))
+    folder = _folder(recipe, out)
+    table = _table("stage", "to run", "to reuse", "input to read")
+    for line in overview.plan(Build(recipe, folder)):
+        if line.tasks is None:
+            table.add_row(line.stage, "depends on the stage before", "", "")
+        else:
+            table.add_row(
+                line.stage, f"{line.tasks:,}", f"{line.reuse:,}", show_bytes(line.bytes) if line.bytes else ""
+            )
+    console = _console()
+    console.print(f"[bold]{recipe.name}[/] into {folder}")
+    console.print(table)
+
+
+def show_status(folder: Path) -> None:
+    state = overview.status(folder)
+    console = _console()
+    if not state["stages"]:
+        console.print(f"{folder}: no build here" + (f"; a run is live: {state['live']}" if state["live"] else ""))
+        return
+    console.print(f"[bold]{folder}[/]  recipe {state['recipe']}")
+    console.print(f"  {'a run is live: ' + state['live'] if state['live'] else 'no run is live'};", end=" ")
+    console.print("finished" if state["finished"] else f"not finished: run `pilebuilder build {state['recipe']}`")
+    table = _table("stage", "tasks", "documents in", "kept", "lost", "on disk")
+    for line in state["stages"]:
+        seen, kept = (sum(getattr(c, a) for c in line.tally.values()) for a in ("seen", "kept"))
+        table.add_row(
+            line.stage, f"{line.tasks:,}", f"{seen:,}", f"{kept:,}", f"{seen - kept:,}", show_bytes(line.bytes)
+        )
+    console.print(table)
+
+
+def show_why(folder: Path, document: str) -> int:
+    from pilebuilder.build.why import history, tell
+
+    rows = history(folder, document)
+    for line in tell(rows, document):
+        print(line)
+    return EXIT_DONE if rows else EXIT_FAILED
+
+
+def show_verify(folder: Path, as_json: bool) -> int:
+    from pilebuilder.build.verify import verify
+
+    checked: list[str] = []
+    findings = verify(folder, checked.append)
+    if as_json:
+        import json
+        from dataclasses import asdict
+
+        print(json.dumps({"checked": len(checked), "findings": [asdict(f) for f in findings]}, indent=1))
+    else:
+        for finding in findings:
+            print(finding)
+        verdict = f"{len(findings)} findings" if findings else "all as the lock says"
+        print(f"{folder}: {len(checked):,} files checked, {verdict}")
+    return EXIT_FAILED if findings else EXIT_DONE
+
+
+def show_recipe(name: str) -> None:
+    import yaml
+
+    recipe = load_recipe(find_recipe(name))
+    components = [
+        {"name": c.name, "fetch": {c.fetch[0]: c.fetch[1]}, "read": {c.read[0]: c.read[1]}, "epochs": c.epochs}
+        for c in recipe.components
+    ]
+    stages = {s: v.model_dump(mode="json") if v is not None else None for s, v in recipe.stages.items()}
+    head = recipe.head.model_dump(mode="json", exclude={"components"})
+    print(yaml.safe_dump({**head, "components": components, **stages}, sort_keys=False, allow_unicode=True), end="")
+
+
+def show_sources() -> None:
+    table = _table("card", "component", "access", "licence", "Pile GiB", "epochs", "reader", right=4)
+    for stem in card_files():
+        card = load_card(stem)
+        licence = card.licence.spdx or (card.licence.text or "")[:32]
+        size = f"{card.pile.raw_gib:.2f}" if card.pile else ""
+        reader = card.read if isinstance(card.read, str) else next(iter(card.read))
+        table.add_row(stem, card.name, card.access, licence, size, f"{card.epochs:g}", reader)
+    _console().print(table)
+
+
+def show_source(name: str) -> None:
+    import yaml
+
+    card = load_card(name)
+    print(yaml.safe_dump(card.model_dump(mode="json", exclude_none=True), sort_keys=False, allow_unicode=True), end="")
+
+
+def show_doctor() -> int:
+    """Versions, models with verified digests, and the room this machine has."""
+    from pilebuilder import doctor
+
+    table = _table("check", "result", right=2)
+    healthy = True
+    for check in doctor.checks():
+        healthy &= check.ok
+        table.add_row(check.name, check.detail if check.ok else f"[red]{check.detail}[/]")
+    _console().print(table)
+    return EXIT_DONE if healthy else EXIT_FAILED

@@ -1,0 +1,108 @@
+"""One stage on plain files: the recipe that ``pilebuilder dedup data/*.jsonl.zst -o out/`` implies.
+
+The recipe is written to ``out/recipe.yaml`` and then built like any other, so the run can be repeated, resumed, edited
+and verified. Stages other than the one asked for do nothing; what is left is written as shards under ``out/train/``.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from pilebuilder import yamlfile
+from pilebuilder.build.store import write_atomic
+from pilebuilder.errors import RecipeError
+from pilebuilder.recipe import Recipe, resolve_recipe
+
+READERS = {
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".json": "jsonl",
+    ".parquet": "parquet",
+    ".warc": "warc",
+    ".wet": "warc",
+    ".arc": "warc",
+    ".txt": "text",
+    ".md": "text",
+    ".csv": "csv",
+}
+COMPRESSED = {".gz", ".zst", ".bz2", ".xz"}
+# Where a stage's result becomes files a person can use.
+REACHES = {"fetch": "fetch", "read": "shard", "clean": "shard", "filter": "shard", "dedup": "shard"}
+
+
+def implied_recipe(inputs: list[str], out: Path | None, stage: str) -> tuple[Recipe, str]:
+    """The recipe for one stage on these files, and the stage that the run must reach."""
+    if stage == "build":
+        raise RecipeError(
+            "build takes one recipe; to run one stage on files name the stage, e.g. `pilebuilder dedup FILES`"
+        )
+    if out is None:
+        raise RecipeError(f"say where the result goes: pilebuilder {stage} FILES --out FOLDER")
+    paths = [Path(name) for name in inputs]
+    for path in paths:
+        if not path.exists():
+            raise RecipeError(f"{path}: no such file or folder")
+    text = yaml.safe_dump(_recipe(paths, stage, out.name), sort_keys=False, allow_unicode=True)
+    header = f"# Written by `pilebuilder {stage}` for these files; edit it and build it like any recipe.\n"
+    path = out / "recipe.yaml"
+    out.mkdir(parents=True, exist_ok=True)
+    write_atomic(path, (header + text).encode())
+    return resolve_recipe(yamlfile.load(path)), REACHES.get(stage, stage)
+
+
+def _recipe(paths: list[Path], stage: str, name: str) -> dict[str, Any]:
+    groups: dict[str, list[Path]] = {}
+    for path in paths:
+        groups.setdefault(_reader(path), []).append(path.absolute())
+    components = [
+        {
+            "name": "data" if len(groups) == 1 else f"data {reader}",
+            "fetch": {"local": _place(files)},
+            "read": reader,
+            "expect": {"max_loss": 1.0},
+        }
+        for reader, files in sorted(groups.items())
+    ]
+    safe = "".join(c if c.isalnum() or c in "._-" else "-" for c in name).strip("._-") or "data"
+    recipe: dict[str, Any] = {"name": safe, "components": components}
+    for other in ("clean", "filter"):
+        if other != stage:
+            recipe[other] = []
+    if stage != "dedup":
+        recipe["dedup"] = None
+    if stage != "mix":
+        recipe["mix"] = {"val": 0, "test": 0}
+    if stage not in ("tokenize", "report"):
+        recipe["tokenize"] = None
+    return recipe
+
+
+def _reader(path: Path) -> str:
+    """Reader by file extension; a folder counts as its first file of a known kind."""
+    if path.is_dir():
+        for inner in sorted(path.rglob("*")):
+            if inner.is_file():
+                return _reader(inner)
+        raise RecipeError(f"{path}: an empty folder")
+    suffixes = [s for s in path.suffixes if s not in COMPRESSED]
+    if suffixes and suffixes[-1] in READERS:
+        return READERS[suffixes[-1]]
+    raise RecipeError(f"{path}: no reader goes by this extension; write a recipe that names one (`read:`)")
+
+
+def _place(files: list[Path]) -> dict[str, Any]:
+    """Parameters of the local fetcher: the common folder, and the files' names within it."""
+    if len(files) == 1:
+        return {"path": str(files[0])}
+    root = Path(os.path.commonpath([f.parent for f in files]))
+    names = [f.relative_to(root).as_posix() for f in files]
+    return {"path": str(root), "include": [_literal(n) + ("/**" if (root / n).is_dir() else "") for n in names]}
+
+
+def _literal(name: str) -> str:
+    """A file name as a glob that matches itself only."""
+    return "".join(f"[{c}]" if c in "*?[" else c for c in name)

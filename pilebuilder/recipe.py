@@ -1,0 +1,368 @@
+"""The typed recipe and card. A recipe says what to build; a card says where a component comes from and on what terms.
+
+Both are YAML. Unknown keys and bad values are refused with file, line, the nearest known name and what is allowed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, RootModel
+
+from pilebuilder import registry, yamlfile
+from pilebuilder.errors import RecipeError, nearest
+from pilebuilder.task import canonical
+from pilebuilder.units import Take, parse_size, parse_take
+
+STAGES = ("fetch", "read", "clean", "filter", "dedup", "mix", "shard", "tokenize", "report")
+CAN_BE_OFF = ("dedup", "tokenize", "report")
+Size = Annotated[int, BeforeValidator(parse_size)]
+Named = dict[str, dict[str, Any] | None] | str
+"""A part by name alone (``jsonl``), or with parameters (``{jsonl: {text: body}}``)."""
+
+
+class Strict(BaseModel):
+    """Base of every section: unknown keys are errors, values do not change after loading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Licence(Strict):
+    """Licence of a component as a lawyer wants it."""
+
+    spdx: str | None = Field(None, description="SPDX expression, when there is one")
+    text: str | None = Field(None, description="in words, when SPDX has no name for it or it varies by document")
+    evidence: str | None = Field(None, description="address where the terms can be read")
+
+
+class Consent(Strict):
+    """The Pile's three grades (Gao et al. 2020, table 5)."""
+
+    public: bool = Field(True, description="publicly available")
+    terms: bool | None = Field(None, description="compliant with the terms of service")
+    author: bool | None = Field(None, description="covered by the authors' consent (an open licence or own release)")
+
+
+class PileFigures(Strict):
+    """What the Pile paper reports for the component (table 1)."""
+
+    raw_gib: float
+    weight_percent: float
+    epochs: float
+    effective_gib: float
+    mean_kib: float
+    documents: int
+    bytes: int
+
+
+class Expect(Strict):
+    """What is normal for this component; more stops the build (the wipe-out guard)."""
+
+    max_loss: float = Field(0.98, ge=0, le=1, description="largest share of documents that one stage may remove")
+
+
+class Card(Strict):
+    """Declares one component: upstream, terms, how to fetch and read it. Readable by a lawyer."""
+
+    name: str = Field(min_length=1, max_length=80, pattern=r"^[\w][\w .()+&'-]*$", description="exact name in shards")
+    title: str = ""
+    description: str = ""
+    homepage: str | None = None
+    upstream: list[str] = Field(default_factory=list, description="addresses the data comes from, for the reader")
+    fetch: Named = Field(description="which fetcher, with its parameters")
+    read: Named = Field(description="which reader, with its parameters")
+    licence: Licence = Field(default_factory=Licence)
+    access: Literal["open", "opt_in", "local_only"] = "open"
+    terms: str | None = Field(None, description="whose terms `accept_terms` accepts, for opt-in components")
+    consent: Consent = Field(default_factory=Consent)
+    citation: str | None = None
+    languages: list[str] = Field(default_factory=list)
+    epochs: float = Field(1.0, gt=0, le=100, description="passes over the component in one epoch of the corpus")
+    pile: PileFigures | None = None
+    expect: Expect = Field(default_factory=Expect)
+    personal_data: str | None = Field(None, description="what personal data to expect, in words")
+
+
+class Entry(Strict):
+    """A component in a recipe: a card by name or path, or a card's own fields inline; what is set here wins."""
+
+    card: str | None = Field(None, description="name of a card in sources/, or path of a card file")
+    take: Annotated[Take | None, BeforeValidator(lambda v: v if v is None else parse_take(v))] = Field(
+        None, description="how much to fetch: 2 GB, 10_000 docs or 3 files"
+    )
+    accept_terms: bool = Field(False, description="accept the terms of an opt-in component, named on its card")
+    name: str | None = None
+    title: str | None = None
+    description: str | None = None
+    homepage: str | None = None
+    fetch: Named | None = None
+    read: Named | None = None
+    licence: Licence | None = None
+    languages: list[str] | None = None
+    epochs: float | None = Field(None, gt=0, le=100)
+    expect: Expect | None = None
+
+
+class Limits(Strict):
+    """When a finished build still exits with code 3."""
+
+    share: float = Field(0.001, ge=0, le=1, description="largest share of a component's documents in quarantine")
+    files: int = Field(10, ge=0, description="most raw files of a component in quarantine")
+
+
+class Head(Strict):
+    """What stands in a recipe beside its stages."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,79}$", description="name of the corpus")
+    title: str = ""
+    description: str = ""
+    version: str = "1.0"
+    maintainer: str = ""
+    seed: int = Field(0, ge=0, lt=1 << 63, description="decides selection, holdout and order")
+    memory: Size = Field(
+        1 << 30, ge=128 << 20, description="memory budget of one worker; sets partition and bucket sizes"
+    )
+    env: list[str] = Field(default_factory=list, description="environment variables that fetch parameters may name")
+    quarantine: Limits = Field(default_factory=Limits)
+    executor: Literal["local", "ray"] = "local"
+    components: list[Entry] = Field(min_length=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Component:
+    """A component as this recipe builds it: its card with the recipe's changes applied."""
+
+    name: str
+    slug: str
+    card: Card
+    fetch: tuple[str, dict[str, Any]]
+    read: tuple[str, dict[str, Any]]
+    take: Take | None
+    epochs: float
+    accept_terms: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """A whole recipe, resolved and validated."""
+
+    path: Path
+    head: Head
+    components: tuple[Component, ...]
+    stages: Mapping[str, Any] = field(default_factory=dict)
+    """Each stage's validated `Config`; None when the recipe turns the stage off."""
+    digest: str = ""
+
+    @property
+    def name(self) -> str:
+        return self.head.name
+
+    @property
+    def seed(self) -> int:
+        return self.head.seed
+
+    @property
+    def memory(self) -> int:
+        return self.head.memory
+
+    @property
+    def partition_bytes(self) -> int:
+        """Text in one partition: a sixteenth of the worker's budget, at most 64 MiB."""
+        return min(64 << 20, self.head.memory // 16)
+
+
+def data_folder(name: str) -> Path:
+    """``sources``, ``pipelines`` or ``reports``: beside the package in a checkout, inside it in an installed wheel."""
+    package = Path(__file__).resolve().parent
+    checkout = package.parent
+    found = checkout / name if (checkout / "pyproject.toml").exists() else package / "_data" / name
+    if not found.is_dir():
+        raise RecipeError(f"the folder {name}/ is missing from this installation ({found}); install pilebuilder again")
+    return found
+
+
+def find_recipe(name: str) -> Path:
+    """A recipe by path, or by the name of one that ships in pipelines/."""
+    path = Path(name)
+    if path.suffix in (".yaml", ".yml") or path.exists():
+        if path.is_file():
+            return path
+        shipped = data_folder("pipelines") / path.name
+        if path.parent == Path("pipelines") and shipped.is_file():
+            return shipped
+        raise RecipeError(f"{path}: no such recipe")
+    known = sorted(p.stem for p in data_folder("pipelines").glob("*.yaml"))
+    if name in known:
+        return data_folder("pipelines") / f"{name}.yaml"
+    raise RecipeError(
+        f"no recipe is named {name!r}{nearest(name, known)}; shipped: {', '.join(known)}; or give a path"
+    )
+
+
+def load_card(name: str, beside: Path | None = None) -> Card:
+    """A card by path, or by file name in sources/, or by the component's own name."""
+    path = Path(name)
+    if path.suffix in (".yaml", ".yml"):
+        path = path if path.is_absolute() or beside is None else beside / path
+    else:
+        path = _card_file(name)
+    source = yamlfile.load(path)
+    yamlfile.refuse_secrets(source.data, source)
+    return yamlfile.validate(Card, source, (), source.data)  # type: ignore[no-any-return]
+
+
+def card_files() -> dict[str, Path]:
+    """All cards in sources/, by file stem."""
+    return {p.stem: p for p in sorted(data_folder("sources").glob("*.yaml"))}
+
+
+def _card_file(name: str) -> Path:
+    files = card_files()
+    if name in files:
+        return files[name]
+    for path in files.values():
+        if yamlfile.load(path).data.get("name") == name:
+            return path
+    raise RecipeError(f"no card is named {name!r}{nearest(name, files)}; shipped: {', '.join(files)}")
+
+
+def load_recipe(path: Path) -> Recipe:
+    """Read, resolve and validate a recipe. Parameters of parts are checked here, before anything runs."""
+    return resolve_recipe(yamlfile.load(path))
+
+
+def resolve_recipe(source: yamlfile.Source) -> Recipe:
+    """As `load_recipe`, from a parsed file."""
+    if not isinstance(source.data, dict):
+        raise source.error((), "a recipe is a mapping that begins with `name:`")
+    yamlfile.refuse_secrets(source.data, source)
+    head_data = {k: v for k, v in source.data.items() if k not in STAGES}
+    for key in head_data:
+        if key not in Head.model_fields:
+            known = [*Head.model_fields, *STAGES]
+            raise source.error(
+                (key,), f"unknown key {key!r}{nearest(str(key), known)}; known here: {', '.join(known)}"
+            )
+    head: Head = yamlfile.validate(Head, source, (), head_data)
+    components = tuple(_component(entry, i, head, source) for i, entry in enumerate(head.components))
+    _refuse_twins(components, source)
+    stages = {}
+    for name in STAGES:
+        stages[name] = _stage(name, source)
+    _refuse_strangers(components, stages, source)
+    digest = hashlib.sha256(canonical(_content(head, components, stages)).encode()).hexdigest()
+    return Recipe(path=source.path, head=head, components=components, stages=stages, digest=digest)
+
+
+def _stage(name: str, source: yamlfile.Source) -> Any:
+    """A stage's section: its defaults when absent, off when null or false (for lists of steps: no steps)."""
+    config = registry.part("stage", name).factory.Config
+    if name not in source.data:
+        return config()
+    value = source.data[name]
+    if value is None or value is False:
+        if issubclass(config, RootModel):
+            return config([])
+        if name not in CAN_BE_OFF:
+            raise source.error(
+                (name,), f"the stage {name} cannot be turned off; leave its section out for the defaults"
+            )
+        return None
+    return yamlfile.validate(config, source, (name,), value)
+
+
+def _refuse_strangers(components: tuple[Component, ...], stages: Mapping[str, Any], source: yamlfile.Source) -> None:
+    """`only` and `except` must name components of this recipe."""
+    known = {c.name for c in components}
+    for name, config in stages.items():
+        for stranger in sorted(config.components_named() - known) if hasattr(config, "components_named") else ():
+            hint = f"{nearest(stranger, known)}; components: {', '.join(sorted(known))}"
+            raise source.error((name,), f"{name}: no component is named {stranger!r}{hint}")
+
+
+def _content(head: Head, components: tuple[Component, ...], stages: Mapping[str, Any]) -> Any:
+    return [
+        head.model_dump(mode="json", exclude={"components"}),
+        [[c.name, c.fetch, c.read, c.epochs, c.card.model_dump(mode="json")] for c in components],
+        {k: v.model_dump(mode="json") if v is not None else None for k, v in stages.items()},
+    ]
+
+
+def _component(entry: Entry, index: int, head: Head, source: yamlfile.Source) -> Component:
+    loc: yamlfile.Loc = ("components", index)
+    given = entry.model_dump(exclude_unset=True, exclude={"card", "take", "accept_terms"})
+    try:
+        base = load_card(entry.card, source.path.parent).model_dump(exclude_unset=True) if entry.card else {}
+    except RecipeError as error:
+        raise source.error((*loc, "card"), str(error)) from None
+    for key in ("fetch", "read"):
+        if key in given:
+            base[key] = _override(base.get(key), given.pop(key))
+    card: Card = yamlfile.validate(Card, source, loc, {**base, **given})
+    fetch, read = _named(card.fetch), _named(card.read)
+    fetch = (fetch[0], yamlfile.expand(fetch[1], head.env, source, (*loc, "fetch")))
+    for kind, (name, params) in (("fetcher", fetch), ("reader", read)):
+        try:
+            registry.make(kind, name, params)
+        except RecipeError as error:
+            where = (*loc, "fetch" if kind == "fetcher" else "read", name)
+            raise source.error(where, f"component {card.name!r}: {error}") from None
+    if card.access == "opt_in" and not entry.accept_terms:
+        whose = card.terms or card.licence.evidence or card.homepage or "see its card"
+        raise source.error(
+            loc, f"{card.name!r} is fetched only on your word: read its terms ({whose}) and set `accept_terms: true`"
+        )
+    return Component(
+        name=card.name,
+        slug="".join(c if c.isalnum() else "-" for c in card.name.lower()).strip("-"),
+        card=card,
+        fetch=fetch,
+        read=read,
+        take=entry.take,
+        epochs=card.epochs,
+        accept_terms=entry.accept_terms,
+    )
+
+
+def _override(base: Named | None, given: Named) -> Named:
+    """The same part with more parameters adds to them; another part replaces it."""
+    if base is None:
+        return given
+    (old, old_params), (new, new_params) = _named(base), _named(given)
+    return {new: {**old_params, **new_params}} if old == new else given
+
+
+def _named(value: Named) -> tuple[str, dict[str, Any]]:
+    if isinstance(value, str):
+        return value, {}
+    if len(value) != 1:
+        raise RecipeError(f"name one part with its parameters, got {sorted(value)}")
+    ((name, params),) = value.items()
+    return name, dict(params or {})
+
+
+def _refuse_twins(components: tuple[Component, ...], source: yamlfile.Source) -> None:
+    for attribute in ("name", "slug"):
+        seen: dict[str, int] = {}
+        for index, component in enumerate(components):
+            value = getattr(component, attribute)
+            if value in seen:
+                message = f"two components are named {component.name!r}; give one of them another `name:`"
+                raise source.error(("components", index), message)
+            seen[value] = index
+
+
+def json_schema() -> dict[str, Any]:
+    """JSON Schema of a recipe, for editors: the head, every stage's section, every step's parameters."""
+    schema = Head.model_json_schema()
+    schema["title"] = "pilebuilder recipe"
+    definitions = schema.setdefault("$defs", {})
+    for name in STAGES:
+        section = registry.part("stage", name).factory.Config.model_json_schema()
+        definitions.update(section.pop("$defs", {}))
+        schema["properties"][name] = {"anyOf": [section, {"type": "null"}, {"const": False}]}
+    return schema
