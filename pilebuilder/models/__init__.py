@@ -1,0 +1,117 @@
+"""Small models that pilebuilder carries: files with recorded digests, licences and cards. Nothing is unpickled."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pilebuilder.errors import PilebuilderError, RecipeError, nearest
+
+if TYPE_CHECKING:
+    from pilebuilder.models.scorer import Scorer
+
+FOLDER = Path(__file__).parent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Model:
+    """One model file that travels with the package."""
+
+    name: str
+    file: str
+    """Relative to this folder; its card and its notice lie beside it."""
+    sha256: str
+    bytes: int
+    licence: str
+    task: str
+    card: str
+    """File name of the card, a Markdown text that says what the model cannot do."""
+
+    @property
+    def path(self) -> Path:
+        return FOLDER / self.file
+
+    def read_card(self) -> str:
+        """The card's text."""
+        return (self.path.parent / self.card).read_text(encoding="utf-8")
+
+
+CATALOGUE: dict[str, Model] = {
+    m.name: m
+    for m in (
+        Model(
+            name="lid.176",
+            file="lid176/lid.176.ftz",
+            sha256="8f3472cfe8738a7b6099e8e999c3cbfae0dcd15696aac7d7738a8039db603e83",
+            bytes=938_013,
+            licence="CC-BY-SA-3.0",
+            task="language identification, 176 languages",
+            card="card.md",
+        ),
+    )
+}
+
+
+class DigestError(PilebuilderError):
+    """A shipped model file whose bytes are not those that were recorded."""
+
+
+def model(name: str) -> Model:
+    """The catalogue's entry; raises `RecipeError` with the nearest known name."""
+    try:
+        return CATALOGUE[name]
+    except KeyError:
+        known = ", ".join(sorted(CATALOGUE))
+        raise RecipeError(f"no model is named {name!r}{nearest(name, CATALOGUE)}; known: {known}") from None
+
+
+def check(entry: Model) -> None:
+    """Raise `DigestError` unless the model's file holds the recorded bytes."""
+    try:
+        found = hashlib.sha256(entry.path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise DigestError(
+            f"{entry.path}: cannot read the {entry.name} model: {error.strerror}; reinstall pilebuilder"
+        ) from error
+    if found != entry.sha256:
+        raise DigestError(
+            f"{entry.path}: the {entry.name} model has SHA-256 {found}, but {entry.sha256} is recorded;"
+            " the file was changed or damaged: reinstall pilebuilder"
+        )
+
+
+def locate(name_or_path: str) -> Path:
+    """The file of a shipped model (by name) or of the user's own (by path); a clear error if there is none."""
+    if name_or_path in CATALOGUE:
+        return CATALOGUE[name_or_path].path
+    path = Path(name_or_path)
+    if path.suffix in (".bin", ".ftz") or "/" in name_or_path:
+        if not path.is_file():
+            raise RecipeError(f"no model file {name_or_path}; give a path to a fastText .bin or .ftz file")
+        return path
+    model(name_or_path)  # raises with the known names
+    raise AssertionError(name_or_path)
+
+
+@functools.cache
+def digest(name_or_path: str) -> str:
+    """SHA-256 of a model's file: what enters a task key. Recorded for a shipped model, computed for a user's."""
+    if name_or_path in CATALOGUE:
+        return CATALOGUE[name_or_path].sha256
+    from pilebuilder.task import digest_file
+
+    return digest_file(locate(name_or_path))[0]
+
+
+@functools.cache
+def load(name_or_path: str) -> Scorer:
+    """A classifier ready to score, loaded once per process; a shipped model's digest is checked first."""
+    from pilebuilder.models.scorer import open_scorer
+
+    path = locate(name_or_path)
+    if name_or_path in CATALOGUE:
+        check(CATALOGUE[name_or_path])
+    return open_scorer(path)

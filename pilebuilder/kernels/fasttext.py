@@ -1,0 +1,289 @@
+"""fastText inference over UTF-8 buffers: tokens -> rows -> hidden vectors -> labels, as fastText itself does it.
+
+Every hash, order and constant follows fastText's sources (Dictionary::getLine, computeSubwords, addWordNgrams,
+HierarchicalSoftmaxLoss, SoftmaxLoss); only the order of float additions differs: a word's rows are summed once and
+kept in a cache, so a frequent word costs one row. Probabilities agree within 1e-4, labels are the same.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import types
+
+from pilebuilder.kernels.jit import BYTES, INT64S, UINT64S, kernel
+
+U64 = np.uint64
+MAX_WORD = 1 << 12
+"""Bytes of a word that fit the scratch buffer; a longer one gets a buffer of its own."""
+
+
+def _ro(kind: types.Type, ndim: int = 1) -> types.Array:
+    return types.Array(kind, ndim, "C", readonly=True)
+
+
+ROWS, INT32S = _ro(types.float32, 2), _ro(types.int32)
+FLOATS = types.float32[:, ::1]
+
+
+@kernel(types.uint64(types.uint64, types.int64))
+def finish_hash(value: Any, length: int) -> Any:
+    """Mix a 64-bit FNV-1a state and the length; never 0, which marks an empty slot."""
+    value ^= U64(length)
+    value ^= value >> U64(32)
+    value *= U64(0xD6E8FEB86659FD93)
+    value ^= value >> U64(32)
+    return value | U64(1)
+
+
+@kernel(types.uint64[:](BYTES, INT64S))
+def word_hashes(data: np.ndarray, offsets: np.ndarray) -> np.ndarray:
+    """uint64 [n]: the hash under which the scorer looks up each word."""
+    out = np.empty(len(offsets) - 1, np.uint64)
+    for row in range(len(out)):
+        state = U64(0xCBF29CE484222325)
+        for at in range(offsets[row], offsets[row + 1]):
+            state = (state ^ U64(data[at])) * U64(0x100000001B3)
+        out[row] = finish_hash(state, offsets[row + 1] - offsets[row])
+    return out
+
+
+@kernel(types.int64(
+            BYTES, types.int64, types.int64, types.int64, ROWS, types.int64, INT32S, BYTES, types.int64, types.int64,
+            types.int64, types.uint8[::1], types.float32[::1],
+        ))  # fmt: skip
+def word_vector(data, start, end, word, rows, words, bucket_row, present, bucket, minn, maxn, scratch, out):  # type: ignore[no-untyped-def]
+    """Sum of a token's rows (its own, if `word` >= 0, and its character n-grams') into `out`; returns their number."""
+    dim = rows.shape[1]
+    count = 0
+    out[:] = np.float32(0)
+    if word >= 0:
+        for k in range(dim):
+            out[k] += rows[word, k]
+        count = 1
+    if maxn <= 0:
+        return count
+    size = end - start + 2
+    scratch[0] = 60  # "<"
+    for k in range(end - start):
+        scratch[k + 1] = data[start + k]
+    scratch[size - 1] = 62  # ">"
+    for i in range(size):
+        if scratch[i] & 0xC0 == 0x80:
+            continue
+        state = np.uint32(2166136261)
+        j = i
+        n = 1
+        while j < size and n <= maxn:
+            while True:
+                # fastText sign-extends each byte before the exclusive or
+                state = np.uint32(state ^ np.uint32(np.int32(np.int8(scratch[j]))))
+                state = np.uint32(state * np.uint32(16777619))
+                j += 1
+                if j >= size or scratch[j] & 0xC0 != 0x80:
+                    break
+            if n >= minn and not (n == 1 and (i == 0 or j == size)):
+                slot = np.int64(state % np.uint32(bucket))
+                if (present[slot >> 3] >> (slot & 7)) & 1:
+                    row = words + (bucket_row[slot] if len(bucket_row) else slot)
+                    for k in range(dim):
+                        out[k] += rows[row, k]
+                    count += 1
+            n += 1
+    return count
+
+
+@kernel(types.boolean(BYTES, types.int64))
+def _is_line_end(data, start):  # type: ignore[no-untyped-def]
+    """True for a literal ``</s>``: fastText ends the line there."""
+    return data[start] == 60 and data[start + 1] == 47 and data[start + 2] == 115 and data[start + 3] == 62
+
+
+@kernel(types.boolean(BYTES, types.int64))
+def _is_label(data, start):  # type: ignore[no-untyped-def]
+    """True for a token that begins with ``__label__``: fastText ignores those that it does not know."""
+    same = True
+    for k, byte in enumerate((95, 95, 108, 97, 98, 101, 108, 95, 95)):
+        same = same and data[start + k] == byte
+    return same
+
+
+@kernel(types.int64(
+            types.uint32, types.int64, types.uint64[::1], types.int64, ROWS, types.int64, INT32S, BYTES, types.int64,
+            types.float32[::1],
+        ))  # fmt: skip
+def _word_ngrams(fnv, tokens, recent, order, rows, words, bucket_row, present, bucket, mean):  # type: ignore[no-untyped-def]
+    """Add the rows of all word n-grams that end at this token; `recent` holds the running hashes by start."""
+    dim = rows.shape[1]
+    value = U64(np.int64(np.int32(fnv)))
+    count = 0
+    for back in range(1, min(order - 1, tokens) + 1):
+        place = (tokens - back) % order
+        recent[place] = recent[place] * U64(116049371) + value
+        slot = np.int64(recent[place] % U64(bucket))
+        if (present[slot >> 3] >> (slot & 7)) & 1:
+            row = words + (bucket_row[slot] if len(bucket_row) else slot)
+            for k in range(dim):
+                mean[k] += rows[row, k]
+            count += 1
+    recent[tokens % order] = value
+    return count
+
+
+@kernel(types.void(
+            BYTES, INT64S, ROWS, types.int64, INT32S, BYTES, types.int64, types.int64, types.int64, types.int64,
+            UINT64S, INT32S, types.int64, types.uint64[::1], FLOATS, types.int32[::1], types.uint32[::1],
+            FLOATS, types.int64[::1],
+        ))  # fmt: skip
+def hidden_vectors(  # type: ignore[no-untyped-def]
+    data, offsets, rows, words, bucket_row, present, bucket, minn, maxn, word_ngrams, table_hash, table_word,
+    line_end, cache_hash, cache_vector, cache_count, cache_fnv, hidden, counts,
+):  # fmt: skip
+    """Mean row of each text into `hidden` [n, D]; number of rows into `counts` (0: nothing of it is known).
+
+    Texts are one line each for fastText: white space of any kind separates tokens, and the end of line is a token of
+    its own (`line_end`, its word number or -1). `cache_*` is a direct-mapped table token -> sum of its rows.
+    """
+    dim = rows.shape[1]
+    cache_mask = len(cache_hash) - 1
+    table_mask = len(table_hash) - 1
+    scratch = np.empty(MAX_WORD + 8, np.uint8)
+    single = np.zeros(dim, np.float32)
+    recent = np.zeros(max(1, word_ngrams), np.uint64)
+    for doc in range(len(offsets) - 1):
+        at = offsets[doc]
+        end = offsets[doc + 1]
+        total = 0
+        tokens = 0
+        mean = hidden[doc]
+        mean[:] = np.float32(0)
+        stop = False
+        while not stop:
+            while at < end and (data[at] == 32 or 9 <= data[at] <= 13 or data[at] == 0):
+                at += 1
+            start = at
+            state = U64(0xCBF29CE484222325)
+            fnv = np.uint32(2166136261)
+            if at >= end:  # the end of the line is the last token
+                stop = True
+                for byte in (60, 47, 115, 62):
+                    fnv = np.uint32(np.uint32(fnv ^ np.uint32(byte)) * np.uint32(16777619))
+                if line_end >= 0:
+                    for k in range(dim):
+                        mean[k] += rows[line_end, k]
+                    total += 1
+            else:
+                while at < end:
+                    byte = data[at]
+                    if byte == 32 or 9 <= byte <= 13 or byte == 0:
+                        break
+                    state = (state ^ U64(byte)) * U64(0x100000001B3)
+                    at += 1
+                key = finish_hash(state, at - start)
+                slot = np.int64(key >> U64(20)) & cache_mask
+                if cache_hash[slot] == key:
+                    for k in range(dim):
+                        mean[k] += cache_vector[slot, k]
+                    total += cache_count[slot]
+                    fnv = cache_fnv[slot]
+                else:
+                    for i in range(start, at):
+                        fnv = np.uint32(np.uint32(fnv ^ np.uint32(np.int32(np.int8(data[i])))) * np.uint32(16777619))
+                    place = np.int64(key) & table_mask
+                    word = np.int64(-1)
+                    while table_word[place] >= 0:
+                        if table_hash[place] == key:
+                            word = np.int64(table_word[place])
+                            break
+                        place = (place + 1) & table_mask
+                    if at - start == 4 and _is_line_end(data, start):
+                        at = end
+                        continue
+                    if word < 0 and at - start >= 9 and _is_label(data, start):
+                        continue
+                    buffer = scratch if at - start <= MAX_WORD else np.empty(at - start + 8, np.uint8)
+                    count = word_vector(
+                        data, start, at, word, rows, words, bucket_row, present, bucket, minn, maxn, buffer, single
+                    )
+                    cache_hash[slot] = key
+                    cache_count[slot] = count
+                    cache_fnv[slot] = fnv
+                    for k in range(dim):
+                        cache_vector[slot, k] = single[k]
+                        mean[k] += single[k]
+                    total += count
+            if word_ngrams > 1:
+                total += _word_ngrams(fnv, tokens, recent, word_ngrams, rows, words, bucket_row, present, bucket, mean)
+                tokens += 1
+        counts[doc] = total
+        if total:
+            scale = np.float32(1.0 / total)
+            for k in range(dim):
+                mean[k] *= scale
+
+
+@kernel(types.void(FLOATS, ROWS, INT32S, INT32S, types.int32[::1], types.float32[::1]))
+def best_of_tree(hidden, output, left, right, labels, scores):  # type: ignore[no-untyped-def]
+    """Most probable label of each hidden vector under a hierarchical softmax, by branch and bound over its tree."""
+    leaves = output.shape[0]
+    dim = output.shape[1]
+    nodes = np.zeros(1024, np.int32)
+    logs = np.zeros(1024, np.float32)
+    tiny = np.float32(1e-5)
+    for doc in range(len(hidden)):
+        best = np.float32(-1e30)
+        winner = -1
+        depth = 1
+        nodes[0] = 2 * leaves - 2
+        logs[0] = np.float32(0)
+        while depth:
+            depth -= 1
+            node = nodes[depth]
+            score = logs[depth]
+            if score < best:
+                continue
+            if left[node] < 0:
+                if score > best:
+                    best = score
+                    winner = node
+                continue
+            value = np.float32(0)
+            for k in range(dim):
+                value += output[node - leaves, k] * hidden[doc, k]
+            value = np.float32(1.0 / (1.0 + np.exp(-np.float64(value))))
+            to_left = score + np.float32(np.log(np.float32(1) - value + tiny))
+            to_right = score + np.float32(np.log(value + tiny))
+            worse_first = to_left > to_right
+            nodes[depth] = right[node] if worse_first else left[node]
+            logs[depth] = to_right if worse_first else to_left
+            nodes[depth + 1] = left[node] if worse_first else right[node]
+            logs[depth + 1] = to_left if worse_first else to_right
+            depth += 2
+        labels[doc] = winner
+        scores[doc] = min(np.float32(1), np.float32(np.exp(best)))
+
+
+@kernel(types.void(FLOATS, ROWS, types.boolean, FLOATS))
+def label_probabilities(hidden, output, independent, probabilities):  # type: ignore[no-untyped-def]
+    """Softmax over labels, or one sigmoid per label (`independent`), of each hidden vector: float32 [n, K]."""
+    dim = output.shape[1]
+    for doc in range(len(hidden)):
+        row = probabilities[doc]
+        top = np.float32(-1e30)
+        for label in range(len(output)):
+            value = np.float32(0)
+            for k in range(dim):
+                value += output[label, k] * hidden[doc, k]
+            row[label] = value
+            top = max(top, value)
+        total = np.float32(0)
+        for label in range(len(output)):
+            if independent:
+                row[label] = np.float32(1.0 / (1.0 + np.exp(-np.float64(row[label]))))
+            else:
+                row[label] = np.exp(row[label] - top)
+                total += row[label]
+        if not independent:
+            for label in range(len(output)):
+                row[label] /= total
