@@ -52,7 +52,11 @@ class Steps(RootModel[list[Spec]]):
             name, params, only, without = parse_spec(spec)
             if (not only or component in only) and component not in without:
                 part = registry.part("step", name)
-                chosen.append({"name": name, "code": part.code, "params": registry.resolved("step", name, params)})
+                made = {"name": name, "code": part.code, "params": registry.resolved("step", name, params)}
+                # a step that reads files (a model, a list) says their digests, so that they enter the task key
+                if digests := getattr(registry.make("step", name, params), "digests", None):
+                    made["files"] = digests()
+                chosen.append(made)
         return chosen
 
     def components_named(self) -> set[str]:
