@@ -8,7 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+if TYPE_CHECKING:
+    from pilebuilder.fetch.web import Web
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,13 +23,21 @@ class Item:
     address: str
     """Where it comes from: a URL, a local path, or ``generator:...``."""
     bytes: int | None = None
+    """Exact size when the upstream says it; a fetch that yields another size fails."""
+    estimate: int | None = None
+    """Size to plan with when the exact one is not known before fetching."""
     digest: str | None = None
     """``sha256:...``, ``sha1:...`` or ``md5:...`` when the upstream publishes one."""
     version: str | None = None
-    """What tells that the item changed upstream: ETag, snapshot date, or size and modification time of a local file."""
+    """What tells that the item changed upstream: ETag, snapshot date, or size and time of a local file."""
     licence: str | None = None
     date: str | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def size(self) -> int | None:
+        """Bytes to plan with."""
+        return self.bytes if self.bytes is not None else self.estimate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,24 +48,58 @@ class Fetched:
     path: Path
     sha256: str
     bytes: int
+    owned: bool = True
+    """True: we created the file and it belongs to the corpus. False: it lies where the user put it and stays there."""
     facts: Mapping[str, Any] = field(default_factory=dict)
-    """Evidence: final address, status, headers that matter, terms, opt-out signals, time of fetching."""
+    """Evidence that does not change between two fetches of the same content: final address, ETag, opt-out signals."""
 
 
 class FetchError(Exception):
-    """An item that could not be had: becomes a quarantine row with this reason; other items go on."""
+    """An item that could not be had: becomes a quarantine row with this reason; other items go on.
 
-    def __init__(self, reason: str, detail: str) -> None:
-        super().__init__(f"{reason}: {detail}")
-        self.reason, self.detail = reason, detail
+    `remedy` tells a person what to do about it. `lasting` is False when the same command may succeed later: such items
+    are tried again by the next run.
+    """
+
+    def __init__(self, reason: str, detail: str, *, remedy: str = "", lasting: bool = False) -> None:
+        super().__init__(f"{reason}: {detail}" + (f"; {remedy}" if remedy else ""))
+        self.reason, self.detail, self.remedy, self.lasting = reason, detail, remedy, lasting
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Want:
+    """What a listing is made for: how much will be taken of it, and by which seed."""
+
+    seed: int = 0
+    bytes: int | None = None
+    """About so many bytes will be fetched; None: everything."""
+    files: int | None = None
 
 
 class Fetcher(Protocol):
     volatile: ClassVar[bool]
     """True when the listing must be made anew in every run (a local folder); False: it is recorded and reused."""
+    network: ClassVar[bool]
+    """True when listing or fetching opens connections."""
+    sampled: ClassVar[bool]
+    """True when `discover` already yields in seeded order and may be stopped early: what fits of a huge upstream."""
 
-    def discover(self, seed: int) -> Iterator[Item]:
-        """List items in a fixed order, cheaply."""
+    def discover(self, web: Web, want: Want) -> Iterator[Item]:
+        """List items in a fixed order, cheaply; raises `FetchError` when the upstream's listing cannot be had."""
 
-    def fetch(self, item: Item, folder: Path) -> Fetched:
-        """Bring one item into `folder` (or point at it where it already lies); raises `FetchError`."""
+    def fetch(self, item: Item, target: Path, web: Web) -> Fetched:
+        """Write one item to `target` (or point at it where it already lies); raises `FetchError`."""
+
+
+def safe_name(name: str) -> str:
+    """`name` if it can stand as a relative path below any folder; raises `FetchError` otherwise.
+
+    >>> safe_name("2004/07/05/#ubuntu.txt")
+    '2004/07/05/#ubuntu.txt'
+    """
+    parts = name.split("/")
+    if not name or len(name) > 1000 or any(p in ("", ".", "..") or len(p.encode()) > 240 for p in parts):
+        raise FetchError("bad_name", f"{name[:120]!r} is not a relative file name", lasting=True)
+    if "\\" in name or any(ord(c) < 32 or ord(c) == 127 for c in name):
+        raise FetchError("bad_name", f"{name[:120]!r} holds a character that file names must not", lasting=True)
+    return name
