@@ -1,0 +1,223 @@
+"""The mix's tasks: count what is left of a partition, and draw it into a run sorted by the global order."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pilebuilder.document import text_buffers
+from pilebuilder.mix import order
+from pilebuilder.mix.runs import write_run
+from pilebuilder.task import Task, Workspace, canonical
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+TRAIN, VAL, TEST = 0, 1, 2
+SPLITS = ("train", "val", "test")
+
+
+def survey(task: Task, work: Workspace) -> None:
+    """Facts: documents left, their bytes of text (an upper bound unless `text`), and the extreme holdout draws."""
+    partition, least = task.inputs[0], task.params["least"]
+    table = survivors(task, work, ["id", "text"] if task.params["text"] else ["id"])
+    documents, size, largest = table.num_rows, int(partition.facts["text_bytes"]), 0
+    if task.params["text"]:
+        lengths = np.diff(text_buffers(_column(table, "text"))[1])
+        size, largest = int(lengths.sum()), int(lengths.max(initial=0))
+    draws = np.sort(order.draw(*order.words(_column(table, "id")), order.keys(task.params["seed"], "split")))
+    work.facts.update(documents=documents, text_bytes=size, largest=largest)
+    work.facts["low"] = [int(d) for d in draws[:least]]
+    work.facts["high"] = [int(d) for d in draws[len(draws) - min(least, len(draws)) :]]
+
+
+def survivors(task: Task, work: Workspace, columns: list[str] | None = None) -> pa.Table:
+    """The partition (first input) without the rows of its removal list (second input, if there is one)."""
+    from pilebuilder.partition import read_table
+
+    table = read_table(work.open(task.inputs[0]), columns)
+    if len(task.inputs) == 1:
+        return table
+    keep = np.ones(table.num_rows, bool)
+    keep[np.asarray(read_table(work.open(task.inputs[1]), ["row"]).column("row"))] = False
+    return table.take(np.flatnonzero(keep)).combine_chunks()
+
+
+def draw(task: Task, work: Workspace) -> None:
+    """Assign split, copies and place to every document that is left, and write them as a run."""
+    table, params = _plain(survivors(task, work)), task.params
+    hi, lo = order.words(_column(table, "id"))
+    split = _splits(hi, lo, params)
+    copies = order.copies(order.draw(hi, lo, order.keys(params["seed"], "copies")), params["epochs"])
+    copies[split != TRAIN] = 1
+    _record(task, work, table, split, copies)
+    rows = np.repeat(np.arange(table.num_rows), copies)
+    copy = _ordinals(copies)
+    key = order.draw(hi[rows], lo[rows], order.keys(params["seed"], "order"), copy)
+    index = Index(split[rows], rows, copy, key)
+    path = work.output("run.arrows", "run", component=task.component, shards=params["shards"])
+    schema = table.slice(0, 0).append_column("copy", _int32([])).append_column("key", _uint64([])).schema
+    groups = write_run(path, schema, index.groups(table, params["slices"], params["shards"]))
+    held = {name: {k: group[k] for k in ("rows", "sha256", "length")} for name, group in groups.items()}
+    work.output("run.arrows", "run", groups=held)
+    work.facts["splits"] = _counts(table, split, copies)
+
+
+def _splits(hi: np.ndarray, lo: np.ndarray, params: Any) -> np.ndarray:
+    draws = order.draw(hi, lo, order.keys(params["seed"], "split"))
+    split = np.full(len(draws), TRAIN, np.int8)
+    split[~order.under(draws, params["val"])] = VAL
+    split[order.under(draws, params["test"])] = TEST
+    return split
+
+
+def _ordinals(copies: np.ndarray) -> np.ndarray:
+    """0, 1, ... within each document's copies: [2, 0, 1] -> [0, 1, 0]."""
+    ends = np.cumsum(copies)
+    within = np.arange(int(ends[-1]) if len(ends) else 0) - np.repeat(ends - copies, copies)
+    return np.asarray(within)
+
+
+class Index:
+    """Placed copies of one partition: split, row in the partition, ordinal of the copy, draw of the order."""
+
+    def __init__(self, split: np.ndarray, rows: np.ndarray, copy: np.ndarray, key: np.ndarray) -> None:
+        sort = np.lexsort((copy, rows, key, split))
+        self.split, self.rows, self.copy, self.key = split[sort], rows[sort], copy[sort], key[sort]
+
+    def groups(
+        self, table: pa.Table, slices: dict[str, int], shards: int
+    ) -> Iterator[tuple[str, Iterator[pa.RecordBatch]]]:
+        """Name and batches of each split and shard that has documents here."""
+        for code, name in enumerate(SPLITS):
+            first, last = np.searchsorted(self.split, [code, code + 1])
+            bounds = first + np.searchsorted(
+                order.bucket(self.key[first:last], slices[name]), np.arange(slices[name] + 1)
+            )
+            per_shard = slices[name] // (shards if code == TRAIN else 1)
+            for shard, start in enumerate(range(0, slices[name], per_shard)):
+                cuts = bounds[start : start + per_shard + 1]
+                if cuts[0] < cuts[-1]:
+                    yield group_name(name, shard, shards), self._batches(table, cuts)
+
+    def _batches(self, table: pa.Table, cuts: np.ndarray) -> Iterator[pa.RecordBatch]:
+        for start, stop in itertools.pairwise(cuts):
+            rows = table.take(self.rows[start:stop]).combine_chunks()
+            rows = rows.append_column("copy", _int32(self.copy[start:stop]))
+            rows = rows.append_column("key", _uint64(self.key[start:stop]))
+            batches = rows.to_batches()
+            assert len(batches) <= 1, "a slice is one contiguous batch"
+            yield batches[0] if batches else _empty_batch(rows.schema)
+
+
+def group_name(split: str, shard: int, shards: int) -> str:
+    """``train/07`` with as many digits as the last shard needs (two at least); ``val``; ``test``."""
+    return f"train/{shard:0{max(2, len(str(shards - 1)))}}" if split == "train" else split
+
+
+def _record(task: Task, work: Workspace, table: pa.Table, split: np.ndarray, copies: np.ndarray) -> None:
+    """Ledger and counts: held-out documents, and those that a fraction of an epoch leaves out."""
+    size = np.diff(text_buffers(_column(table, "text"))[1])
+    absent = copies == 0
+    for action, reason, chosen in (
+        ("held_out", "val", split == VAL),
+        ("held_out", "test", split == TEST),
+        ("dropped", "epochs", absent),
+    ):
+        rows = np.flatnonzero(chosen)
+        work.journal.extend(
+            len(rows),
+            id=_column(table, "id").take(rows),
+            component=task.component,
+            step="draw",
+            action=action,
+            reason=reason,
+            threshold=float(task.params["epochs"]) if action == "dropped" else None,
+            file=_column(table, "origin_file").take(rows),
+            offset=_column(table, "origin_offset").take(rows),
+        )
+    count = work.tally.of(task.component)
+    count.seen, count.kept = table.num_rows, int((~absent).sum())
+    count.bytes_in, count.bytes_out = int(size.sum()), int(size[~absent].sum())
+    if absent.any():
+        count.dropped["epochs"] += int(absent.sum())
+
+
+def _counts(table: pa.Table, split: np.ndarray, copies: np.ndarray) -> dict[str, dict[str, int]]:
+    """By split: documents there are, distinct ones placed, copies placed, and the bytes of text of both."""
+    size = np.diff(text_buffers(_column(table, "text"))[1])
+    counts = {}
+    for code, name in enumerate(SPLITS):
+        chosen = (split == code) & (copies > 0)
+        counts[name] = {
+            "available": int((split == code).sum()),
+            "documents": int(chosen.sum()),
+            "copies": int(copies[chosen].sum()),
+            "text_bytes": int(size[chosen].sum()),
+            "placed_bytes": int((size[chosen] * copies[chosen]).sum()),
+        }
+    return counts
+
+
+def mixture(task: Task, work: Workspace) -> None:
+    """Write ``mixture.json``: by component the epochs and share asked for, and those that came out.
+
+    ``{"seed", "shards", "components": {name: {"epochs", "share", "realised_epochs", "realised_share",
+    "splits": {"train" | "val" | "test": {"available", "documents", "copies", "text_bytes", "placed_bytes"}}}}}``;
+    shares are of the bytes of training text, realised epochs are copies over documents available for training.
+    """
+    params = task.params
+    total = sum(r["train"]["placed_bytes"] for r in params["realised"].values())
+    components = {}
+    for name, epochs in params["epochs"].items():
+        splits = params["realised"].get(name, {})
+        train = splits.get("train") or {"available": 0, "copies": 0, "placed_bytes": 0}
+        components[name] = {
+            "epochs": epochs,
+            "share": params["requested"].get(name, 0.0),
+            "realised_epochs": train["copies"] / train["available"] if train["available"] else 0.0,
+            "realised_share": train["placed_bytes"] / total if total else 0.0,
+            "splits": splits,
+        }
+    path = work.output("mixture.json", "mixture")
+    path.write_text(canonical({"seed": params["seed"], "shards": params["shards"], "components": components}) + "\n")
+
+
+def _plain(table: pa.Table) -> pa.Table:
+    """Dictionary columns (labels) decoded: a stream with dictionaries is not one batch per slice."""
+    import pyarrow as pa
+
+    for at, field in enumerate(table.schema):
+        if pa.types.is_dictionary(field.type):
+            table = table.set_column(at, field.name, table.column(at).cast(field.type.value_type))
+    return table.replace_schema_metadata(None).combine_chunks()
+
+
+def _column(table: pa.Table, name: str) -> Any:
+    import pyarrow as pa
+
+    column = table.column(name)
+    if column.num_chunks == 0:
+        return pa.array([], column.type)
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+
+
+def _int32(values: Any) -> pa.Array:
+    import pyarrow as pa
+
+    return pa.array(np.asarray(values, np.int32))
+
+
+def _uint64(values: Any) -> pa.Array:
+    import pyarrow as pa
+
+    return pa.array(np.asarray(values, np.uint64))
+
+
+def _empty_batch(schema: pa.Schema) -> pa.RecordBatch:
+    import pyarrow as pa
+
+    return pa.RecordBatch.from_arrays([pa.array([], f.type) for f in schema], schema=schema)

@@ -1,0 +1,174 @@
+"""Engines that run a tokenizer: one reference for each kind of file, and a fast one that must agree with it.
+
+An engine takes texts as a UTF-8 buffer with offsets, and gives ids (uint32) with offsets, one range per document. Text
+is encoded as ordinary text: a string that looks like a special token (``<|endoftext|>``) is spelled out, so that no
+document can smuggle in an end of document.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import json
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from pilebuilder.errors import RecipeError, TaskError
+from pilebuilder.models import gpt2
+
+if TYPE_CHECKING:
+    from pilebuilder.tokenize.vocabulary import Tokenizer
+
+REFERENCE = {"ranks": "tiktoken", "json": "tokenizers", "sentencepiece": "sentencepiece"}
+
+
+class Engine(Protocol):
+    name: str
+
+    def encode(self, data: np.ndarray, offsets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Ids (uint32) and offsets (int64, documents + 1) of texts ``data[offsets[i]:offsets[i + 1]]``."""
+
+
+class Tiktoken:
+    """tiktoken's own loop, document by document."""
+
+    name = "tiktoken"
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        import tiktoken
+
+        self.encoding = tiktoken.Encoding(
+            tokenizer.name, pat_str=tokenizer.pattern, mergeable_ranks=dict(tokenizer.ranks), special_tokens={}
+        )
+
+    def encode(self, data: np.ndarray, offsets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return _joined([np.asarray(self.encoding.encode_ordinary(t), np.uint32) for t in _strings(data, offsets)])
+
+
+class Tokenizers:
+    """Hugging Face tokenizers, which defines what a ``tokenizer.json`` means."""
+
+    name = "tokenizers"
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        import tokenizers
+
+        content = tokenizer.content or json.dumps(gpt2.tokenizer_json()).encode()
+        try:
+            self.tokenizer = tokenizers.Tokenizer.from_buffer(content)
+        except Exception as error:  # the library raises its bare Exception for anything wrong in the file
+            raise RecipeError(f"the tokenizer {tokenizer.name} does not load: {error}") from error
+        self.tokenizer.no_truncation()
+        self.tokenizer.no_padding()
+        self.tokenizer.encode_special_tokens = True
+
+    def encode(self, data: np.ndarray, offsets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        found = self.tokenizer.encode_batch_fast(_strings(data, offsets), add_special_tokens=False)
+        return _joined([np.asarray(e.ids, np.uint32) for e in found])
+
+
+class SentencePiece:
+    """Google's sentencepiece."""
+
+    name = "sentencepiece"
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        from pilebuilder.tokenize.vocabulary import sentencepiece_processor
+
+        self.processor = sentencepiece_processor(tokenizer.content, tokenizer.name)
+
+    def encode(self, data: np.ndarray, offsets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return _joined([np.asarray(ids, np.uint32) for ids in self.processor.encode(_strings(data, offsets))])
+
+
+class Gigatoken:
+    """gigatoken: a pretokenizer in SIMD and a cache of words. It reads the texts where they lie."""
+
+    name = "gigatoken"
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        from gigatoken import gigatoken_rs
+
+        if tokenizer.kind == "sentencepiece":
+            from gigatoken import Tokenizer as Any_
+
+            self.backend: Any = Any_.from_sentencepiece(tokenizer.content).backend
+            return
+        if tokenizer.kind == "ranks" and tokenizer.digest != gpt2.digest():
+            raise ValueError("gigatoken is used for tokenizer.json, SentencePiece and GPT-2")
+        data = json.loads(tokenizer.content) if tokenizer.content else gpt2.tokenizer_json()
+        data["added_tokens"] = [t for t in data.get("added_tokens", ()) if not t.get("special")]
+        self.backend = gigatoken_rs.load_hf_json(json.dumps(data))
+
+    def encode(self, data: np.ndarray, offsets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        import awkward as ak
+
+        characters = ak.contents.NumpyArray(data, parameters={"__array__": "char"})
+        strings = ak.contents.ListOffsetArray(
+            ak.index.Index64(offsets), characters, parameters={"__array__": "string"}
+        )
+        # Never its thread pool: workers are processes, and a pool does not survive a fork.
+        found = self.backend.encode_batch(ak.Array(strings), parallel=False).layout
+        ends = np.asarray(found.offsets, np.int64)
+        return np.asarray(found.content.data)[ends[0] : ends[-1]], ends - ends[0]
+
+
+ENGINES: dict[str, Any] = {e.name: e for e in (Tiktoken, Tokenizers, SentencePiece, Gigatoken)}
+
+
+@functools.lru_cache(maxsize=4)
+def engine(name: str, tokenizer: Tokenizer) -> Engine:
+    """An engine ready to run, kept for the life of the process: fast engines get faster as their cache fills."""
+    try:
+        return ENGINES[name](tokenizer)  # type: ignore[no-any-return]
+    except ImportError as error:
+        raise RecipeError(f"the engine {name} is not installed ({error}); install it or set `engine: auto`") from error
+
+
+def reference(tokenizer: Tokenizer) -> Engine:
+    """The engine that defines the tokenizer's ids."""
+    return engine(REFERENCE[tokenizer.kind], tokenizer)
+
+
+def choose(name: str, tokenizer: Tokenizer) -> Engine:
+    """The engine asked for; ``auto`` is gigatoken where it is installed and reads the file, else the reference."""
+    if name != "auto":
+        return engine(name, tokenizer)
+    if importlib.util.find_spec("gigatoken") is None:
+        return reference(tokenizer)
+    try:
+        return engine("gigatoken", tokenizer)
+    except Exception:  # it reads fewer kinds of file than the references do, and says so with various exceptions
+        return reference(tokenizer)
+
+
+def first_difference(fast: Engine, slow: Engine, data: np.ndarray, offsets: np.ndarray) -> int | None:
+    """Row of the first document that two engines encode differently, or None."""
+    ours, our_at = fast.encode(data, offsets)
+    theirs, their_at = slow.encode(data, offsets)
+    for row in range(len(offsets) - 1):
+        left, right = ours[our_at[row] : our_at[row + 1]], theirs[their_at[row] : their_at[row + 1]]
+        if not np.array_equal(left, right):
+            return row
+    return None
+
+
+def check_ids(ids: np.ndarray, tokenizer: Tokenizer, where: str) -> None:
+    """Refuse an id that the vocabulary does not have: the ids on disk must all be readable."""
+    if len(ids) and int(ids.max()) >= tokenizer.size:
+        raise TaskError(
+            f"{where}: the tokenizer {tokenizer.name} gave id {int(ids.max())}, but its vocabulary ends at"
+            f" {tokenizer.size - 1}; the file does not match its declared vocabulary"
+        )
+
+
+def _strings(data: np.ndarray, offsets: np.ndarray) -> list[str]:
+    view = memoryview(np.ascontiguousarray(data))  # type: ignore[arg-type]
+    return [str(view[a:b], "utf-8") for a, b in zip(offsets[:-1].tolist(), offsets[1:].tolist(), strict=True)]
+
+
+def _joined(rows: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    offsets = np.zeros(len(rows) + 1, np.int64)
+    np.cumsum([len(r) for r in rows], out=offsets[1:])
+    return (np.concatenate(rows) if rows else np.zeros(0, np.uint32)), offsets
