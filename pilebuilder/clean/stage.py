@@ -10,11 +10,17 @@ from pilebuilder.registry import stage
 from pilebuilder.steps import Spec, Steps, plan
 from pilebuilder.task import Phases, View
 
+DEFAULT: tuple[Spec, ...] = (
+    "ftfy",
+    "control-characters",
+    "whitespace",
+)
+
 
 class CleanConfig(Steps):
     """Steps that edit text, in order."""
 
-    root: list[Spec] = Field(default_factory=lambda: ["ftfy", "control-characters", "whitespace"])
+    root: list[Spec] = Field(default_factory=lambda: list(DEFAULT))
 
 
 @stage("clean")

@@ -1,7 +1,7 @@
-"""The local executor: a pool of processes on this machine, started once per run.
+"""The local executor: worker processes on this machine, started once per run.
 
-A worker that dies (killed for memory, or by a crash in a parser) costs a retry, not the run: the pool is rebuilt and
-the tasks that were in flight go again. A task in flight at three deaths is taken to be the cause and fails by name.
+Each worker has its own pipe and one task at a time, so when a worker dies (killed for memory, crashed in a parser) the
+task that did it is known. It is tried once more on a fresh worker, and fails by name if that one dies too.
 """
 
 from __future__ import annotations
@@ -11,16 +11,16 @@ import multiprocessing
 import os
 import signal
 import sys
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
 
 from pilebuilder.errors import TaskError
 from pilebuilder.executors import Function
 from pilebuilder.task import Manifest, Task
 
-STRIKES = 3
+ATTEMPTS = 2
 PR_SET_PDEATHSIG = 1
 # One task is one unit of parallelism: libraries inside a worker must not start threads of their own.
 SINGLE_THREAD = dict.fromkeys(
@@ -28,80 +28,121 @@ SINGLE_THREAD = dict.fromkeys(
 ) | {"TOKENIZERS_PARALLELISM": "false"}
 
 
-def start_worker() -> None:
-    """Runs first in each worker: the driver alone handles Ctrl-C, and no worker outlives the driver."""
+def serve(pipe: Connection) -> None:
+    """Body of a worker: answer tasks until the pipe closes. The driver alone handles Ctrl-C; no worker outlives it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    try:
+        while True:
+            function, task, root = pipe.recv()
+            try:
+                answer: Manifest | BaseException = function(task, root)
+            except BaseException as error:
+                answer = error
+            pipe.send(answer)
+    except (EOFError, BrokenPipeError):
+        return
+
+
+class Worker:
+    """One process and the driver's end of its pipe."""
+
+    def __init__(self, context: multiprocessing.context.ForkServerContext) -> None:
+        self.pipe, theirs = context.Pipe()
+        self.process: BaseProcess = context.Process(target=serve, args=(theirs,), daemon=True)
+        self.process.start()
+        theirs.close()
+        self.index: int | None = None
+
+    def stop(self, *, now: bool) -> None:
+        self.pipe.close()
+        if now:
+            self.process.kill()
+        self.process.join()
 
 
 class LocalExecutor:
-    """A process pool. `preload` names modules that the fork server imports once, so that workers start warm."""
+    """A pool of processes. `preload` names modules that the fork server imports once, so that workers start warm."""
 
     def __init__(self, workers: int, preload: Sequence[str] = ()) -> None:
         self.workers = workers
         os.environ.update({k: v for k, v in SINGLE_THREAD.items() if k not in os.environ})
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(list(preload))
-        self._pool: ProcessPoolExecutor | None = None
-
-    def _submit(self, function: Function, task: Task, root: str) -> Future[Manifest]:
-        if self._pool is None:
-            self._pool = ProcessPoolExecutor(self.workers, mp_context=self._context, initializer=start_worker)
-        return self._pool.submit(function, task, root)
+        self._pool: list[Worker] = []
 
     def run(self, function: Function, tasks: Sequence[Task], root: str) -> Iterator[tuple[int, Manifest]]:
-        waiting = list(reversed(range(len(tasks))))
-        flying: dict[Future[Manifest], int] = {}
-        strikes: Counter[int] = Counter()
-        alone = False  # after a second death, one at a time: then the next death names its cause
-        try:
-            while waiting or flying:
-                while waiting and len(flying) < (1 if alone else self.workers + 1):
-                    index = waiting.pop()
-                    flying[self._submit(function, tasks[index], root)] = index
-                done, _ = wait(flying, return_when=FIRST_COMPLETED)
-                broken = []
-                for future in done:
-                    index = flying.pop(future)
-                    try:
-                        result = future.result()
-                    except BrokenProcessPool:
-                        broken.append(index)
+        waiting = deque(range(len(tasks)))
+        deaths: Counter[int] = Counter()
+        failure: BaseException | None = None
+        while waiting or self._busy():
+            if failure is None:
+                self._hand_out(function, tasks, root, waiting)
+            elif not self._busy():
+                break
+            for worker in self._ready():
+                index = worker.index
+                assert index is not None
+                worker.index = None
+                try:
+                    answer = worker.pipe.recv()
+                except (EOFError, OSError):
+                    deaths[index] += 1
+                    answer = self._bury(worker, tasks[index], deaths[index])
+                    if answer is None:
+                        waiting.appendleft(index)
                         continue
-                    yield index, result
-                if broken:
-                    broken += flying.values()
-                    flying.clear()
-                    self.close(now=True)
-                    strikes.update(broken)
-                    _give_up(tasks, strikes)
-                    alone = max(strikes.values()) > 1
-                    waiting += sorted(broken, reverse=True)
-        except BaseException as error:
-            for future in flying:
-                future.cancel()
-            if not isinstance(error, KeyboardInterrupt | GeneratorExit):
-                wait([f for f in flying if not f.cancelled()])
-            raise
+                if isinstance(answer, BaseException):
+                    failure = failure or answer
+                else:
+                    yield index, answer
+        if failure is not None:
+            raise failure
+
+    def _busy(self) -> list[Worker]:
+        return [w for w in self._pool if w.index is not None]
+
+    def _hand_out(self, function: Function, tasks: Sequence[Task], root: str, waiting: deque[int]) -> None:
+        idle = [w for w in self._pool if w.index is None]
+        while waiting and (idle or len(self._pool) < self.workers):
+            if not idle:
+                idle.append(Worker(self._context))
+                self._pool.append(idle[-1])
+            worker, index = idle.pop(), waiting.popleft()
+            worker.index = index
+            try:
+                worker.pipe.send((function, tasks[index], root))
+            except (BrokenPipeError, ConnectionError):
+                pass  # it died while idle: its pipe reads as closed, and the task goes again
+
+    def _ready(self) -> list[Worker]:
+        busy = self._busy()
+        done = set(wait([w.pipe for w in busy]))
+        return [w for w in busy if w.pipe in done]
+
+    def _bury(self, worker: Worker, task: Task, deaths: int) -> TaskError | None:
+        """Remove a dead worker; an error when its task has used up its attempts."""
+        self._pool.remove(worker)
+        worker.stop(now=True)
+        if deaths < ATTEMPTS:
+            return None
+        source = f" on input {task.inputs[0].path}" if task.inputs else ""
+        return TaskError(
+            f"task {task.stage}/{task.name} killed its worker {deaths} times ({_cause(worker.process.exitcode)}){source}."
+            " If memory is short, lower `memory` in the recipe or run fewer workers; if one raw file is the cause,"
+            " exclude it"
+        )
 
     def close(self, *, now: bool = False) -> None:
-        if self._pool is not None:
-            processes = list((self._pool._processes or {}).values())
-            self._pool.shutdown(wait=not now, cancel_futures=True)
-            if now:
-                for process in processes:
-                    process.kill()
-                    process.join()
-            self._pool = None
+        pool, self._pool = self._pool, []
+        for worker in pool:
+            worker.stop(now=now or worker.index is not None)
 
 
-def _give_up(tasks: Sequence[Task], strikes: Counter[int]) -> None:
-    for index, count in strikes.items():
-        if count >= STRIKES:
-            task = tasks[index]
-            source = f" on input {task.inputs[0].path}" if task.inputs else ""
-            raise TaskError(
-                f"task {task.stage}/{task.name} killed its worker {count} times{source}, probably for memory:"
-                " lower `memory` in the recipe or run fewer workers; if it is one raw file, exclude it"
-            )
+def _cause(code: int | None) -> str:
+    """An exit code of a process in words."""
+    if code is not None and code < 0:
+        name = signal.Signals(-code).name
+        return f"{name}: out of memory, or killed" if name == "SIGKILL" else name
+    return f"exit code {code}"
