@@ -1,0 +1,162 @@
+"""Everything a report may draw on, gathered from the build: plain values that enter the key of the report's tasks.
+
+A section reads `Facts` and nothing else, so it can be tested with a few numbers written by hand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from pilebuilder.ledger import Count, Tally
+from pilebuilder.report.cells import Cell, not_measured
+
+if TYPE_CHECKING:
+    from pilebuilder.report.counters import Counters
+    from pilebuilder.task import View
+
+# Stages whose tallies count documents (fetch counts files).
+DOCUMENT_STAGES = ("read", "clean", "filter", "dedup", "mix")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """A component as the report needs it: what its card says and what the recipe asks."""
+
+    name: str
+    slug: str
+    epochs: float
+    card: Mapping[str, Any]
+    """The card as plain values (`pilebuilder.recipe.Card`)."""
+
+    @property
+    def title(self) -> str:
+        return self.card.get("title") or self.name
+
+    @property
+    def pile(self) -> Mapping[str, Any]:
+        """The Pile paper's figures for this component; empty when it is not one of the 22."""
+        return self.card.get("pile") or {}
+
+    @property
+    def licence(self) -> str:
+        terms = self.card.get("licence") or {}
+        return terms.get("spdx") or terms.get("text") or ""
+
+
+@dataclass(kw_only=True)
+class Facts:
+    """One corpus. Missing inputs are empty; sections say what was not measured."""
+
+    corpus: Mapping[str, Any]
+    """name, title, description, version, maintainer, seed, recipe (digest), tool (version)."""
+    sources: tuple[Source, ...]
+    stages: Mapping[str, Tally]
+    """Tallies by stage name, those that ran."""
+    off: tuple[str, ...] = ()
+    """Stages that the recipe turned off."""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """Each stage's section of the recipe, resolved."""
+    mixture: Mapping[str, Any] = field(default_factory=dict)
+    """What the mix wrote: epochs and shares asked for and realised, by component."""
+    profiles: Mapping[str, Counters] = field(default_factory=dict)
+    """Merged document summaries by component."""
+    ledger: Mapping[str, Any] = field(default_factory=dict)
+    """``rows`` and ``quarantine`` as `measure.read_ledger` gives them."""
+    shards: tuple[Mapping[str, Any], ...] = ()
+    """One entry per output file: name, split, sha256, bytes, documents, text_bytes."""
+    tokens: Mapping[str, Any] = field(default_factory=dict)
+    """tokenizer, and by component and split: tokens (of text), marks (ends of documents), bytes, documents."""
+    clusters: Mapping[str, Any] = field(default_factory=dict)
+    """Duplicate clusters: sizes as [members, clusters], clusters, documents, and the largest with excerpts."""
+
+    @property
+    def names(self) -> list[str]:
+        return [s.name for s in self.sources]
+
+    @cached_property
+    def placed(self) -> Tally:
+        """Documents that reached the mix, and their bytes: the raw size of each component in the Pile's sense."""
+        for stage in reversed(DOCUMENT_STAGES):
+            if stage in self.stages:
+                return self.stages[stage]
+        return Tally()
+
+    def documents(self, name: str) -> int:
+        """Distinct documents of a component when the mix begins."""
+        count = self.placed.get(name, Count())
+        return count.seen if "mix" in self.stages else count.kept
+
+    def raw_bytes(self, name: str) -> int:
+        """Their bytes of text, before epochs."""
+        if name in self.profiles:
+            return self.profiles[name].get("bytes", "sum")
+        count = self.placed.get(name, Count())
+        return count.bytes_in if "mix" in self.stages else count.bytes_out
+
+    def epochs(self, name: str) -> float:
+        """Epochs that the mix settled on, or those of the card."""
+        held = self.mixture.get("components", {}).get(name)
+        source = next(s for s in self.sources if s.name == name)
+        return float(held["epochs"]) if held else source.epochs
+
+    def token_count(self, name: str) -> Cell:
+        """Tokens of a component over all splits."""
+        if not self.tokens:
+            return not_measured(
+                "the recipe turns tokenize off" if "tokenize" in self.off else "no tokens in this build"
+            )
+        splits = self.tokens["components"].get(name, {})
+        return sum(int(split["tokens"]) for split in splits.values())
+
+    def provenance(self) -> dict[str, Any]:
+        """What every table carries to say where its numbers come from."""
+        return dict(self.corpus)
+
+
+def gather(view: View) -> dict[str, Any]:
+    """Facts that the planner knows without opening a file: recipe, cards, tallies. Plain JSON."""
+    from pilebuilder import __version__
+
+    recipe = view.recipe
+    stages = {}
+    for name in ("fetch", *DOCUMENT_STAGES, "shard", "tokenize"):
+        manifests = view.manifests(name)
+        if manifests:
+            stages[name] = Tally.total([m.tally for m in manifests]).to_json()
+    head = recipe.head.model_dump(mode="json")
+    configs = {name: view.config(name) for name in ("fetch", "read", *DOCUMENT_STAGES[1:], "shard", "tokenize")}
+    return {
+        "corpus": {
+            **{key: head.get(key, "") for key in ("name", "title", "description", "version", "maintainer", "seed")},
+            "recipe": recipe.digest,
+            "tool": __version__,
+        },
+        "sources": [
+            {"name": c.name, "slug": c.slug, "epochs": c.epochs, "card": c.card.model_dump(mode="json")}
+            for c in view.components
+        ],
+        "stages": stages,
+        "shards": [
+            {"name": a.facts["public"], "sha256": a.sha256, "bytes": a.bytes}
+            | {key: a.facts.get(key) for key in ("split", "documents", "text_bytes")}
+            for a in view.artifacts("shard", "shard")
+        ],
+        "off": sorted(name for name, config in configs.items() if config is None),
+        "settings": {name: c.model_dump(mode="json") for name, c in configs.items() if hasattr(c, "model_dump")},
+    }
+
+
+def from_json(data: Mapping[str, Any], **measured: Any) -> Facts:
+    """Facts from what `gather` made, with what the tasks measured."""
+    return Facts(
+        corpus=data["corpus"],
+        sources=tuple(Source(**s) for s in data["sources"]),
+        stages={name: Tally.from_json(tally) for name, tally in data["stages"].items()},
+        shards=tuple(data["shards"]),
+        off=tuple(data["off"]),
+        settings=data["settings"],
+        **measured,
+    )

@@ -1,0 +1,160 @@
+"""Which languages the corpus holds, by documents and by bytes, per component."""
+
+from __future__ import annotations
+
+from pilebuilder.report import charts
+from pilebuilder.report.cells import TOO_FEW_DOCUMENTS, Cell, Gap, not_measured, too_few
+from pilebuilder.report.facts import Facts
+from pilebuilder.report.svg import colour
+from pilebuilder.report.table import Column, Figure, Prose, Section, Table
+
+LARGEST = 8
+UNDETERMINED = "und"
+CAUTION = (
+    "Language is a model's guess for the whole document. Labels of languages with few documents are often wrong:"
+    " a low mean score points to misidentified text, such as code, tables or mixed languages."
+)
+
+
+def counts(facts: Facts, unit: str) -> dict[str, dict[str, int]]:
+    """Documents or bytes (`unit`) by component and label, for components that were measured."""
+    found = {}
+    for name in facts.names:
+        if name in facts.profiles and not facts.profiles[name].get("language.unmeasured"):
+            labels = facts.profiles[name].labels(f"language.{unit}")
+            found[name] = {label: keys[0] for label, keys in labels.items() if keys.get(0)}
+    return found
+
+
+def order(by_component: dict[str, dict[str, int]]) -> list[str]:
+    """Labels, most documents first."""
+    sums: dict[str, int] = {}
+    for labels in by_component.values():
+        for label, n in labels.items():
+            sums[label] = sums.get(label, 0) + n
+    return sorted(sums, key=lambda label: (-sums[label], label))
+
+
+def language_table(facts: Facts) -> Table:
+    """Languages of the whole corpus: documents, bytes, mean score."""
+    documents, size = counts(facts, "documents"), counts(facts, "bytes")
+    n, b = (sum(sum(c.values()) for c in table.values()) for table in (documents, size))
+    scored = any(facts.profiles[name].labels("language.score") for name in documents)
+    rows = []
+    for label in order(documents):
+        here = sum(c.get(label, 0) for c in documents.values())
+        free = sum(facts.profiles[name].get("language.any", label) for name in documents)
+        bytes_here = sum(c.get(label, 0) for c in size.values())
+        mean: Cell = too_few(free)
+        if not scored:
+            mean = not_measured("no score recorded")
+        elif free >= TOO_FEW_DOCUMENTS:
+            mean = sum(facts.profiles[name].get("language.score", label) for name in documents) / 1000 / free
+        rows.append((label, here, here / n, bytes_here / b if b else None, free, mean))
+    short = sum(facts.profiles[name].get("language.short") for name in documents)
+    return Table(
+        name="languages",
+        title="Languages of the corpus",
+        definition="A4",
+        columns=(
+            Column(key="language", title="Language", kind="name"),
+            Column(key="documents", title="Documents", kind="count"),
+            Column(key="share_of_documents", title="Of documents", kind="share"),
+            Column(key="share_of_bytes", title="Of bytes", kind="share"),
+            Column(key="documents_any_score", title="At any score", kind="count"),
+            Column(key="mean_score", title="Mean score", kind="number", digits=3),
+        ),
+        rows=tuple(rows),
+        fold=15,
+        note="ISO 639 codes; und is a document without letters, or one whose score is below 0.5."
+        f" {short:,} documents of fewer than 20 characters are left out. " + CAUTION,
+        weighting="per document, and per byte (raw)",
+    )
+
+
+def by_component_table(facts: Facts) -> Table:
+    """Share of documents by component and language: the eight largest languages and the rest."""
+    documents = counts(facts, "documents")
+    largest = order(documents)[:LARGEST]
+    rows: list[tuple[Cell, ...]] = []
+    for name in facts.names:
+        labels = documents.get(name)
+        n = sum(labels.values()) if labels else 0
+        if labels is None:
+            ran = facts.documents(name)
+            gap = not_measured("no language step ran for this component") if ran else Gap("no documents")
+            rows.append((name, None, gap, *[None] * len(largest)))
+        elif n < TOO_FEW_DOCUMENTS:
+            rows.append((name, n, too_few(n), *[None] * len(largest)))
+        else:
+            shares = [labels.get(label, 0) / n for label in largest]
+            rows.append((name, n, *shares, 1 - sum(labels.get(label, 0) for label in largest) / n))
+    return Table(
+        name="languages-by-component",
+        title="Languages by component",
+        definition="A4",
+        columns=(
+            Column(key="component", title="Component", kind="name"),
+            Column(key="documents", title="Documents", kind="count"),
+            *(Column(key=label, title=label, kind="share") for label in largest),
+            Column(key="other", title="other", kind="share"),
+        ),
+        rows=tuple(rows),
+        note="Shares of documents.",
+        weighting="per document",
+    )
+
+
+def language_figure(facts: Facts, *, main: str | None) -> Figure | None:
+    """Stacked shares by component; with `main` only the part in other languages, which one colour would hide."""
+    documents = {name: c for name, c in counts(facts, "documents").items() if sum(c.values()) >= TOO_FEW_DOCUMENTS}
+    labels = [label for label in order(documents) if label != main]
+    largest = labels[:LARGEST]
+    shown = [*largest, f"other ({len(labels) - len(largest)})"] if len(labels) > len(largest) else largest
+    rows = []
+    for name, held in documents.items():
+        n = sum(held.values())
+        values = [held.get(label, 0) / n for label in largest]
+        if len(shown) > len(largest):
+            values.append(sum(held.get(label, 0) for label in labels[LARGEST:]) / n)
+        rows.append((name, values))
+    if not rows or not shown:
+        return None
+    rows.sort(key=lambda r: (-sum(r[1]), r[0]))
+    # A language keeps its colour in both figures.
+    every = order(documents)
+    classes = ["c0" if label.startswith("other (") else colour(every.index(label) % 9) for label in shown]
+    title = "Languages by component" if main is None else f"The part that is not {main}"
+
+    def draw(width: int) -> str:
+        return charts.stacked_shares(width, rows, shown, label=title, title="share of documents", classes=classes)
+
+    top = rows[0]
+    return Figure(
+        name="languages" if main is None else "languages-other",
+        title=title,
+        subtitle="Share of documents; components with at least 30 measured documents."
+        + ("" if main is None else " The axis ends at the largest bar."),
+        draw=draw,
+        table="languages-by-component",
+        alt=f"{len(rows)} components; "
+        + (f"the largest language is {every[0]}." if main is None else f"most in {top[0]}, {sum(top[1]):.1%}."),
+    )
+
+
+def section(facts: Facts) -> Section:
+    """Languages."""
+    documents = counts(facts, "documents")
+    if not any(documents.values()):
+        reason = not_measured("no step of this recipe identifies the language")
+        return Section(name="languages", title="Languages", lead="", blocks=(Prose(text=f"{reason}.", warning=True),))
+    first = order(documents)[0]
+    total = sum(sum(c.values()) for c in documents.values())
+    share = sum(c.get(first, 0) for c in documents.values()) / total
+    figures = [f for f in (language_figure(facts, main=None), language_figure(facts, main=first)) if f]
+    return Section(
+        name="languages",
+        title="Languages",
+        lead=f"{share:.1%} of {total:,} measured documents are in one language ({first}).",
+        blocks=(*figures, language_table(facts), by_component_table(facts)),
+    )

@@ -1,0 +1,162 @@
+import hashlib
+import itertools
+import json
+import random
+
+import pytest
+from lxml import html
+
+from pilebuilder.report import stage
+from tests.report.made import HOSTILE, Bench, count, facts, table
+
+TEXTS = ["Licence text " * 20, "short", "Другой текст на русском языке", ""]
+
+
+def corpus(bench, names, documents, seed=0):
+    """Profiles and facts of a corpus with this many documents in each component."""
+    rng = random.Random(seed)
+    inputs, stages = [], {"read": {}, "filter": {}, "dedup": {}, "mix": {}}
+    for name in names:
+        texts = ["word " * rng.randint(1, 400) for _ in range(documents)]
+        size = sum(map(len, texts))
+        if documents:
+            inputs.append(bench.profile(table(name, texts, rng.choices(["en", "de"], [9, 1], k=documents)), name))
+        stages["read"][name] = count(documents + 9, size=size, quarantined={"truncated": 2})
+        stages["filter"][name] = count(documents + 7, {"length.short": 4}, size=size, edited={"whitespace": 10})
+        stages["dedup"][name] = count(documents + 3, merged=3, size=size)
+        stages["mix"][name] = count(documents, size=size)
+    return facts(stages, names), inputs
+
+
+def build(bench, names, documents):
+    made, inputs = corpus(bench, names, documents)
+    split = {"documents": documents, "copies": documents, "text_bytes": 10, "placed_bytes": 10}
+    part = {"epochs": 1.0, "share": 0.5, "realised_epochs": 1.0, "realised_share": 0.5, "splits": {"train": split}}
+    inputs.append(bench.json({"seed": 7, "shards": 2, "components": dict.fromkeys(names, part)}, "mixture"))
+    rows = [[names[0], "read", "truncated", "a.gz", 17, HOSTILE]] if names else []
+    inputs.append(bench.json({"rows": [], "quarantine": rows}, "ledger-summary"))
+    return bench.pages(made, inputs)
+
+
+@pytest.mark.parametrize("documents", [0, 1, 10, 60])
+def test_every_size_of_corpus_has_a_report(tmp_path, documents):
+    files = build(Bench(tmp_path), ["one", "two"], documents)
+    page = html.fromstring(files["reports/index.html"].read_bytes())
+    assert len(page.xpath("//h1")) == 1
+    names = {p.split("/")[-1].split(".")[0] for p in files if p.startswith("reports/tables/")}
+    assert {"components", "losses", "conservation"} <= names
+    if documents in (1, 10):
+        assert f"too few (n = {documents})" in page.text_content()
+    if not documents:
+        assert "Without a document: one, two." in page.text_content()
+
+
+def test_the_page_needs_no_other_file_and_runs_nothing(tmp_path):
+    page = html.fromstring(build(Bench(tmp_path), ["a", HOSTILE], 40)["reports/index.html"].read_bytes())
+    assert not page.xpath("//script | //link | //iframe | //img | //object")
+    assert not [a for e in page.iter() if isinstance(e.tag, str) for a in e.attrib if a.startswith("on")]
+    for address in page.xpath("//@href | //@src"):
+        assert address.startswith(("#", "data:text/csv", "tables/", "figures/")), address
+    assert "[U+202E]" in page.text_content()
+    assert "\u202e" not in page.text_content()
+
+
+def test_the_page_is_accessible(tmp_path):
+    page = html.fromstring(build(Bench(tmp_path), ["a", "b"], 40)["reports/index.html"].read_bytes())
+    ids = page.xpath("//@id")
+    assert len(ids) == len(set(ids))
+    for target in page.xpath("//a[starts-with(@href, '#')]/@href"):
+        assert target[1:] in ids
+    for made in page.xpath("//table"):
+        assert made.get("aria-labelledby") in ids
+        assert made.xpath(".//th[@scope='row']")
+    for drawing in page.xpath("//figure//*[local-name()='svg']"):
+        assert drawing.get("aria-label")
+    for figure in page.xpath("//figure"):
+        assert figure.xpath(".//figcaption//h3")
+        assert figure.xpath(".//a[starts-with(@href, '#table-')]")
+    levels = [int(e.tag[1]) for e in page.xpath("//main//h1 | //main//h2 | //main//h3 | //main//h4")]
+    assert all(after - before <= 1 for before, after in itertools.pairwise(levels))
+
+
+def test_every_table_comes_in_three_forms_with_its_provenance(tmp_path):
+    files = build(Bench(tmp_path), ["a", "b"], 40)
+    for name in files:
+        if name.endswith(".json"):
+            content = json.loads(files[name].read_text())
+            assert content["provenance"]["recipe"] == "0" * 64
+            assert len(content["provenance"]["inputs"]) == 64
+            for other in ("csv", "md"):
+                assert name.replace(".json", f".{other}") in files
+            keys = [c["key"] for c in content["columns"]]
+            assert files[name.replace(".json", ".csv")].read_text().split("\n")[0].count(",") >= len(keys) - 1
+
+
+def test_the_same_bytes_from_any_order_and_cut_of_the_partitions(tmp_path):
+    rng = random.Random(5)
+    texts = ["x" * rng.randint(0, 100_000) for _ in range(90)]
+    languages = rng.choices(["en", "de", "fr"], k=90)
+    whole = facts({"read": {"a": count(90)}, "mix": {"a": count(90)}}, ["a"])
+    seen = set()
+    for trial, cuts in enumerate([[90], [30, 90], [10, 11, 50, 90]]):
+        bench = Bench(tmp_path / str(trial))
+        bench.root.mkdir()
+        starts = [0, *cuts[:-1]]
+        pieces = [
+            bench.profile(table("a", texts[i:j], languages[i:j]), "a") for i, j in zip(starts, cuts, strict=True)
+        ]
+        rng.shuffle(pieces)
+        merged = bench.run(
+            stage.Task(
+                stage="report",
+                name="merge",
+                function="pilebuilder.report.measure:merge",
+                code="x",
+                inputs=tuple(pieces),
+                component="a",
+            )
+        )
+        files = bench.pages(whole, [merged["profile.parquet"]])
+        seen.add(tuple((name, hashlib.sha256(path.read_bytes()).hexdigest()) for name, path in sorted(files.items())))
+    assert len(seen) == 1
+
+
+def test_rows_of_a_removal_list_are_not_measured(tmp_path):
+    import pyarrow as pa
+
+    from pilebuilder.partition import write_table
+    from pilebuilder.report.counters import Counters
+    from tests.report.made import artifact
+
+    bench = Bench(tmp_path)
+    partition = bench.partition(table("a", ["one", "two two", "three"]), "a")
+    write_table(pa.table({"id": ["x"], "row": pa.array([1], pa.int32())}), tmp_path / "removal.parquet")
+    removal = artifact(tmp_path / "removal.parquet", "removal", tmp_path)
+    made = bench.run(stage.profile_task(partition, removal))["profile.parquet"]
+    held = Counters.read([tmp_path / made.path])
+    assert held.get("documents") == 2
+    assert held.distribution("bytes").total == len("one" + "three")
+
+
+def test_texts_of_the_largest_clusters_stand_side_by_side(tmp_path):
+    import pyarrow as pa
+
+    from pilebuilder.partition import write_table
+    from tests.report.made import artifact
+
+    bench = Bench(tmp_path)
+    partition = bench.partition(table("a", ["<b>kept</b> text", "removed text", "other"]), "a")
+    ids = [f"{i:032x}" for i in range(3)]
+    write_table(pa.table({"survivor": [ids[0]], "size": [2], "members": [[ids[1]]]}), tmp_path / "clusters.parquet")
+    sizes = {"clusters": 1, "documents": 2, "largest": 2, "sizes": [[2, 1]]}
+    clusters = artifact(tmp_path / "clusters.parquet", "clusters", tmp_path, **sizes)
+    gone = {"id": [ids[1]], "row": pa.array([1], pa.int32()), "reason": ["minhash"], "similarity": [0.83]}
+    write_table(pa.table(gone), tmp_path / "removal.parquet")
+    removal = artifact(tmp_path / "removal.parquet", "removal", tmp_path, partition=partition.sha256)
+    (task,) = stage.excerpt_tasks([partition], {partition.sha256: removal}, [clusters])
+    found = bench.run(task)["excerpts.json"]
+    made = facts({"read": {"a": count(3)}, "dedup": {"a": count(3, merged=1)}, "mix": {"a": count(2)}}, ["a"])
+    page = html.fromstring(bench.pages(made, [clusters, found])["reports/index.html"].read_bytes())
+    texts = [e.text for e in page.xpath("//*[@class='texts']//pre")]
+    assert texts == ["<b>kept</b> text", "removed text"]
+    assert "removed (minhash, similarity 0.83)" in page.text_content()
