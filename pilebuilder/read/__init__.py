@@ -1,0 +1,9 @@
+"""Readers: raw files to documents, one module per format. Importing this registers the stage and every reader."""
+
+from pilebuilder.read import (  # noqa: F401
+    gutenberg,
+    jsonl,
+    stage,
+    text,
+    warc,
+)

@@ -1,0 +1,119 @@
+"""Formats of one document per file: the file itself, or each file in a tar or zip of them, as bytes with a name."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from pilebuilder.read.archives import Caps, Member, Refused, tar_members, zip_members
+from pilebuilder.read.base import Item, Quarantined, Raw, Skipped
+from pilebuilder.read.streams import DEFAULT, Limits, Stream, StreamError, blocks
+
+MAX_FILE = 64 << 20
+"""Bytes of one file that becomes one document; a text of that size has ten million words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """One file to make a document of."""
+
+    name: str
+    """Its name: the raw file's, or ``ARCHIVE/MEMBER``."""
+    path: str
+    """Its name within the archive, or the raw file's own."""
+    data: bytes
+    offset: int
+
+
+def contents(
+    raw: Raw, *, limit: int = MAX_FILE, limits: Limits = DEFAULT, caps: Caps = Caps(), only: tuple[str, ...] = ()
+) -> Iterator[Content | Item]:
+    """The raw file, decompressed; or, when that is a tar or zip by its first bytes, its files in order.
+
+    A member that cannot be had (a link is passed over as ``link``) costs itself. `only` are suffixes: members named
+    otherwise are skipped as ``not_named`` in the ledger. Raises `StreamError` where the whole cannot be read on.
+    """
+    with raw.path.open("rb") as file:
+        packed = file.read(4) == b"PK\3\4"
+    if packed:
+        yield from _members(raw, zip_members(raw.path, caps), limit, only)
+        return
+    pieces = blocks(raw.path, limits=limits, expect=raw.name)
+    head = b""
+    for piece in pieces:
+        head += piece
+        if len(head) >= 512:
+            break
+    if _is_tar(head):
+        stream = io.BufferedReader(Stream(_chain(head, pieces)), 1 << 18)
+        yield from _members(raw, tar_members(stream, caps), limit, only)
+        return
+    parts, size = [head], len(head)
+    for piece in pieces:
+        size += len(piece)
+        if size > limit:
+            yield Quarantined(reason="too_large", detail=f"more than {limit} bytes", key=raw.name)
+            return
+        parts.append(piece)
+    yield Content(raw.name, _unpacked(raw.name), b"".join(parts), 0)
+
+
+def _chain(head: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
+    yield head
+    yield from rest
+
+
+def _unpacked(name: str) -> str:
+    """A file's name without the suffix of its compression."""
+    return name.removesuffix(Path(name).suffix) if Path(name).suffix in (".gz", ".zst", ".bz2", ".xz") else name
+
+
+def _is_tar(head: bytes) -> bool:
+    """Whether a block is a tar header: by its magic, or, for the oldest tars, by its checksum."""
+    if len(head) < 512:
+        return False
+    if head[257:262] == b"ustar":
+        return True
+    import tarfile
+
+    try:
+        tarfile.TarInfo.frombuf(head[:512], "utf-8", "surrogateescape")
+    except tarfile.HeaderError:
+        return False
+    return head[:1] != b"\0"
+
+
+def _members(
+    raw: Raw, members: Iterator[Member | Refused], limit: int, only: tuple[str, ...]
+) -> Iterator[Content | Item]:
+    for member in members:
+        name = f"{raw.name}/{member.name}"
+        if isinstance(member, Refused):
+            if member.reason in ("link", "special_file"):
+                yield Skipped(reason=member.reason, offset=member.offset, key=name)
+            else:
+                yield Quarantined(reason=member.reason, offset=member.offset, detail=member.detail, key=name)
+        elif only and not member.name.lower().endswith(only):
+            yield Skipped(reason="not_named", offset=member.offset, key=name)
+        else:
+            try:
+                data = member.content(limit)
+            except StreamError as error:
+                yield Quarantined(reason=error.reason, offset=member.offset, detail=error.detail, key=name)
+                if error.reason == "truncated":
+                    return
+                continue
+            yield Content(name, member.name, data, member.offset)
+
+
+def is_binary(data: bytes) -> bool:
+    """Whether bytes are no text: a NUL near the beginning and no mark of UTF-16 or UTF-32."""
+    marked = data[:2] in (b"\xff\xfe", b"\xfe\xff") or data[:4] == b"\0\0\xfe\xff"
+    return b"\0" in data[:8000] and not marked
+
+
+def binary(content: Content) -> Skipped:
+    """The row for a file that is no text."""
+    return Skipped(reason="binary", offset=content.offset, key=content.name)

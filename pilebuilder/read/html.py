@@ -1,0 +1,252 @@
+"""Web pages to text: encoding, main content by one of four extractors, and what a page says about itself.
+
+Extractors: ``resiliparse`` (fast, high recall), ``trafilatura`` (slow, precise), ``justext`` (the Pile's), ``all`` (all
+visible text) and ``union``. The union takes trafilatura's text when the two agree on what the page is about, else the
+longer one's, and adds what only resiliparse found between trafilatura's first and last line: see `union`.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Extractor = Literal["resiliparse", "trafilatura", "justext", "union", "all"]
+
+_META_CHARSET = re.compile(rb"<meta[^>]{0,200}?charset\s*=\s*[\"']?\s*([A-Za-z0-9_:.-]{2,40})", re.I)
+_XML_ENCODING = re.compile(rb"^\s*<\?xml[^>]{0,200}?encoding\s*=\s*[\"']([A-Za-z0-9_:.-]{2,40})", re.I)
+_LICENCE_LINK = re.compile(
+    r"<(?:a|link)\b[^>]{0,400}?rel\s*=\s*[\"']?[^\"'>]{0,80}?\blicense\b[^>]{0,400}?>"
+)
+_CREATIVE_COMMONS = re.compile(r"creativecommons\.org/(licenses|publicdomain)/([a-z+-]{2,20})/(\d\.\d)(?:/([a-z]{2}))?", re.I)
+_LANG = re.compile(r"<html\b[^>]{0,600}?\blang\s*=\s*[\"']?([A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8})*)", re.I)
+_ROBOTS = re.compile(r"<meta\b[^>]{0,200}?name\s*=\s*[\"']robots[\"'][^>]{0,200}?>", re.I)
+_BOMS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe\0\0", "utf-32"), (b"\0\0\xfe\xff", "utf-32"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))  # fmt: skip
+SNIFFED = 4096
+"""Bytes in which a declared encoding is looked for (the HTML standard says 1024; pages with long comments exist)."""
+
+
+class HtmlLimit(Exception):
+    """A parser gave up on a page because of its size or depth; the text it returned is not the page's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What was made of a page."""
+
+    text: str
+    charset: str
+    title: str = ""
+    signals: dict[str, Any] = field(default_factory=dict)
+    licence: str | None = None
+
+
+def read_page(data: bytes, extractor: Extractor, *, charset: str | None = None, stoplist: str = "English") -> Page:
+    """Decode a page and extract its text; raises `HtmlLimit`."""
+    html, used = decode(data, charset)
+    text = extract(html, extractor, stoplist)
+    lang = _LANG.search(html, 0, 1 << 14)
+    return Page(
+        text=text,
+        charset=used,
+        title=_title(html),
+        signals={
+            "html.lang": lang[1].lower() if lang else None,
+            "html.text_share": round(len(text) / max(len(html), 1), 6),
+        },
+        licence=licence_of(html),
+    )
+
+
+def _title(html: str) -> str:
+    from html import unescape
+
+    start = html.find("<title")
+    if start < 0:
+        return ""
+    begin = html.find(">", start) + 1
+    end = html.find("</title", begin)
+    return " ".join(unescape(html[begin : min(end, begin + 1000)]).split()) if begin and end > 0 else ""
+
+
+# Encoding ------------------------------------------------------------------------------------------------------------
+
+
+def decode(data: bytes, declared: str | None = None) -> tuple[str, str]:
+    """A page's text and the encoding used: byte order mark, HTTP header, meta tag, UTF-8, detection, in this order.
+
+    Two corrections for what servers really send: bytes that are valid UTF-8 beyond ASCII are UTF-8 even if a Western
+    single-byte encoding is declared, and a declared multi-byte encoding holds in spite of a few broken sequences.
+
+    >>> decode("<p>é".encode(), "iso-8859-1")
+    ('<p>é', 'utf-8')
+    """
+    from resiliparse.parse.encoding import bytes_to_str, detect_encoding, map_encoding_to_html5
+
+    for mark, name in _BOMS:
+        if data.startswith(mark):
+            return data.decode(name, "replace").removeprefix("\ufeff"), name
+    try:
+        return data.decode("ascii"), "ascii"
+    except UnicodeDecodeError:
+        pass
+    names = [map_encoding_to_html5(name) for name in (declared, _declared(data)) if name]
+    try:
+        return data.decode("utf-8"), "utf-8"
+    except UnicodeDecodeError:
+        pass
+    for name in names:
+        text = _mostly(data, name)
+        if text is not None:
+            return text, name
+    guess = detect_encoding(data[: 64 << 10])
+    text = _mostly(data, guess)
+    if text is None:
+        text, guess = bytes_to_str(data, "windows-1252"), "windows-1252"
+    return text, guess
+
+
+def _declared(data: bytes) -> str | None:
+    match = _META_CHARSET.search(data, 0, SNIFFED) or _XML_ENCODING.match(data)
+    return match[1].decode("ascii") if match else None
+
+
+def _mostly(data: bytes, name: str) -> str | None:
+    """`data` in this encoding if at most a tenth of what is not ASCII is broken (U+FFFD stands for it)."""
+    try:
+        return data.decode(name)
+    except LookupError:
+        return None
+    except UnicodeDecodeError:
+        text = data.decode(name, "replace")
+    broken = text.count("\ufffd")
+    beyond = sum(map(len, re.findall(r"[^\x00-\x7f]+", text)))
+    return text if broken * 10 <= beyond else None
+
+
+# What a page says ----------------------------------------------------------------------------------------------------
+
+
+def licence_of(html: str) -> str | None:
+    """The Creative Commons licence that a page's ``rel="license"`` link names, in SPDX form.
+
+    >>> licence_of('<a rel="license" href="http://creativecommons.org/licenses/by-sa/3.0/">x</a>')
+    'CC-BY-SA-3.0'
+    """
+    if "creativecommons.org/" not in html:
+        return None
+    for link in _LICENCE_LINK.finditer(html):
+        found = _CREATIVE_COMMONS.search(link[0])
+        if found:
+            kind, name, version = found[1].lower(), found[2].upper(), found[3]
+            return {"ZERO": f"CC0-{version}", "MARK": "PDM-1.0"}.get(name, name) if kind == "publicdomain" else f"CC-{name}-{version}"
+    return None
+
+
+def refuses_training(html: str, headers: str = "") -> bool:
+    """Whether a robots meta tag or X-Robots-Tag header says ``noai`` or ``noimageai``."""
+    if "noai" in headers.lower():
+        return True
+    return "noai" in html and any("noai" in m[0].lower() for m in _ROBOTS.finditer(html))
+
+
+# Extraction ----------------------------------------------------------------------------------------------------------
+
+
+def extract(html: str, extractor: Extractor, stoplist: str = "English") -> str:
+    """The page's text by one extractor; raises `HtmlLimit` when the page defeats its parser."""
+    if extractor == "resiliparse":
+        return _resiliparse(html, main=True)
+    if extractor == "all":
+        return _resiliparse(html, main=False)
+    if extractor == "trafilatura":
+        return _trafilatura(html)
+    if extractor == "justext":
+        return _justext(html, stoplist)
+    return union(_trafilatura(html), _resiliparse(html, main=True))
+
+
+def _resiliparse(html: str, *, main: bool) -> str:
+    from resiliparse.extract.html2text import extract_plain_text
+
+    text: str = extract_plain_text(html, main_content=main, alt_texts=False, preserve_formatting=True)
+    return text
+
+
+def _tree(html: str) -> Any:
+    """The page's tree by lxml with its limits lifted; a page that still exceeds one is `HtmlLimit`."""
+    from lxml import etree
+
+    parser = etree.HTMLParser(
+        encoding="utf-8", huge_tree=True, remove_comments=True, remove_pis=True, no_network=True, default_doctype=False
+    )
+    data = html.encode("utf-8", "replace")
+    try:
+        tree = etree.fromstring(data, parser)
+    except (etree.ParserError, etree.XMLSyntaxError):
+        return None
+    for entry in parser.error_log:
+        if entry.type == etree.ErrorTypes.ERR_RESOURCE_LIMIT or entry.type_name == "ERR_RESOURCE_LIMIT":
+            raise HtmlLimit(f"line {entry.line}: {entry.message}"[:160])
+    return tree
+
+
+def _trafilatura(html: str) -> str:
+    import trafilatura
+
+    tree = _tree(html)
+    if tree is None:
+        return ""
+    try:
+        return trafilatura.extract(tree, include_comments=False, include_tables=True) or ""
+    except RecursionError:
+        raise HtmlLimit("nested too deep for trafilatura") from None
+
+
+def _justext(html: str, stoplist: str) -> str:
+    import justext
+    from lxml import etree
+
+    try:
+        paragraphs = justext.justext(html.encode("utf-8", "replace"), justext.get_stoplist(stoplist), encoding="utf-8")
+    except (etree.ParserError, etree.XMLSyntaxError):
+        return ""
+    except RecursionError:
+        raise HtmlLimit("nested too deep for jusText") from None
+    return "\n\n".join(p.text for p in paragraphs if not p.is_boilerplate)
+
+
+def union(precise: str, broad: str) -> str:
+    """Join a precise and a broad extraction: `broad` without the lines outside what `precise` confirms.
+
+    Lines of `broad` count as confirmed when their words are in `precise`. From the first to the last confirmed line
+    everything of `broad` stays, and lines of `precise` that `broad` lacks are added at the end. When `precise` found
+    under a fifth of what `broad` did, it has missed the page, and `broad` stays as it is.
+    """
+    if not precise.strip():
+        return broad
+    if not broad.strip():
+        return precise
+    if len(precise) * 5 < len(broad):
+        return broad
+    lines = broad.split("\n")
+    known = _shingles(precise)
+    confirmed = [i for i, line in enumerate(lines) if _share(line, known) >= 0.5]
+    if not confirmed:
+        return precise
+    kept = lines[confirmed[0] : confirmed[-1] + 1]
+    have = _shingles("\n".join(kept))
+    missing = [line for line in precise.split("\n") if line.strip() and _share(line, have) < 0.5]
+    return "\n".join(kept + missing)
+
+
+def _shingles(text: str) -> set[str]:
+    words = text.split()
+    return set(words) | {f"{a} {b}" for a, b in zip(words, words[1:], strict=False)}
+
+
+def _share(line: str, known: set[str]) -> float:
+    """Share of a line's word pairs (its words, for a line of one) that are known; 0 for a blank line."""
+    words = line.split()
+    pairs = [f"{a} {b}" for a, b in zip(words, words[1:], strict=False)] or words
+    return sum(p in known for p in pairs) / len(pairs) if pairs else 0.0

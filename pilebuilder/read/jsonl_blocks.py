@@ -1,0 +1,307 @@
+"""How the jsonl reader works: blocks of whole lines, a compiled scan, and a general parser for what the scan leaves."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import orjson
+import pyarrow as pa
+
+from pilebuilder.document import from_buffers
+from pilebuilder.kernels import json_lines
+from pilebuilder.ledger import context
+from pilebuilder.read.base import Batch, Item, Quarantined, Raw, Record, Skipped
+from pilebuilder.read.streams import Limits, blocks
+from pilebuilder.read.whole import looks_html, whole, wrong_format
+
+if TYPE_CHECKING:
+    from pilebuilder.read.jsonl import Jsonl
+
+BLOCK = 4 << 20
+"""Bytes of lines scanned at once."""
+
+
+def read(options: Jsonl, raw: Raw) -> Iterator[Item]:
+    """Every line of a file, in order."""
+    return whole(raw, _read(options, raw))
+
+
+def _read(options: Jsonl, raw: Raw) -> Iterator[Item]:
+    scanner = _Scanner(options, raw)
+    limits = Limits(window_log=options.window_log)
+    for data, offset in lines(blocks(raw.path, limits=limits, expect=raw.name), options.max_record_bytes):
+        if isinstance(data, int):
+            detail = f"a line of more than {options.max_record_bytes} bytes ({data} or more)"
+            yield Quarantined(reason="too_large", offset=offset, detail=detail, key=scanner.key(0))
+            scanner.line += 1
+            continue
+        if offset == 0:
+            data = data.removeprefix(b"\xef\xbb\xbf")
+            if problem := _format_problem(data):
+                yield problem
+                return
+        yield from scanner.scan(data, offset)
+
+
+def _format_problem(head: bytes) -> Quarantined | None:
+    """A file that is no JSON lines at all costs one row, not one per line."""
+    if looks_html(head):
+        return wrong_format("JSON lines", head)
+    starts = [line.lstrip()[:1] for line in head[: 1 << 16].split(b"\n")[:100]]
+    if b"{" in starts or not any(starts) or len(head) < 200:
+        return None
+    return wrong_format("JSON lines (no line begins with an opening brace)", head)
+
+
+def lines(pieces: Iterator[bytes], limit: int) -> Iterator[tuple[bytes | int, int]]:
+    """Blocks of whole lines and their offsets; a line above `limit` gives its size so far and is passed over.
+
+    When the stream breaks, the lines that were whole are given before its error goes on.
+    """
+    held: list[bytes] = []
+    size = offset = 0
+    oversize = False
+    error: Exception | None = None
+    while True:
+        try:
+            piece = next(pieces, b"")
+        except Exception as problem:
+            piece, error = b"", problem
+        if oversize and piece:
+            cut = piece.find(b"\n") + 1
+            offset += cut or len(piece)
+            oversize = not cut
+            piece = piece[cut:] if cut else b""
+            if not piece:
+                continue
+        held.append(piece)
+        size += len(piece)
+        if piece and size < BLOCK:
+            continue
+        data = b"".join(held)
+        end = data.rfind(b"\n") + 1 if piece or error else len(data)
+        if end:
+            yield (data[:end] if end < len(data) else data), offset
+        held, size, offset = [data[end:]], len(data) - end, offset + end
+        if size > limit:
+            yield size, offset
+            offset, held, size, oversize = offset + size, [], 0, True
+        if not piece:
+            if error:
+                raise error
+            return
+
+
+class _Scanner:
+    """Turns blocks of lines into items; counts lines."""
+
+    def __init__(self, options: Jsonl, raw: Raw) -> None:
+        self.options, self.raw = options, raw
+        self.line = 0
+        """Lines of the file before the block."""
+        slots = [options.text, options.id, options.url, options.date, options.licence]
+        self.nested = {i: s for i, s in enumerate(slots) if s and "." in s}
+        """Slots whose key goes into nested objects: looked up in `meta`, by the general parser."""
+        plain = [s.encode() if s and i not in self.nested else b"\0" for i, s in enumerate(slots)]
+        plain.append(options.meta.encode() if options.meta and not self.nested else b"\0")
+        self._keys = np.frombuffer(b"".join(plain) + bytes(json_lines.PAD), np.uint8)
+        self._ends = np.cumsum([len(k) for k in plain]).astype(np.int64)
+        self._prefix = np.frombuffer(f"{raw.name}#".encode("utf-8", "backslashreplace"), np.uint8)
+        self._rows = 0
+
+    def key(self, number: int) -> str:
+        return f"{self.raw.name}#{self.line + number + 1}"
+
+    def scan(self, data: bytes, offset: int) -> Iterator[Item]:
+        data, bad = _checked(data)
+        n = len(data)
+        padded = np.frombuffer(data + b"\n" + bytes(json_lines.PAD), np.uint8)
+        n += data[-1:] != b"\n"
+        found = _Columns(padded, n, data.count(b"\n") + 1)
+        rows, left, total = json_lines.scan(
+            padded, n, self._keys, self._ends, found.text, found.text_ends, found.meta, found.meta_ends,
+            found.spans, found.kinds, found.lines, found.left,
+        )  # fmt: skip
+        at, table = 0, self._table(found, rows, offset)
+        for number, start, end, before in _merged(found, rows, left, bad):
+            if before > at:
+                yield from self._batch(table.slice(at, before - at))
+                at = before
+            yield self._hard(number, data[start:end] if number not in bad else bad[number][2], offset + start)
+        if rows > at:
+            yield from self._batch(table.slice(at, rows - at))
+        self.line += total
+
+    def _table(self, found: _Columns, rows: int, offset: int) -> pa.Table:
+        ids, id_ends, there = found.gather(1, rows)
+        keys = np.empty(len(ids) + rows * (len(self._prefix) + 20), np.uint8)
+        key_ends = np.empty(rows + 1, np.int64)
+        json_lines.keys_of(self._prefix, found.lines, rows, ids, id_ends, there, self.line, keys, key_ends)
+        size = int(found.text_ends[rows])
+        text = found.text[:size]
+        columns = {
+            "id": _strings(keys, key_ends),
+            "text": from_buffers(text.copy() if 2 * size < len(found.text) else text, found.text_ends[: rows + 1]),
+            "meta": _strings(found.meta, found.meta_ends[: rows + 1]),
+            "origin_offset": pa.array(found.lines[:rows, 1] + offset),
+        }
+        for slot, name in ((2, "url"), (3, "date"), (4, "licence")):
+            if found.kinds[:rows, slot].any():
+                columns[name] = _strings(*found.gather(slot, rows))
+        return pa.table(columns)
+
+    def _batch(self, table: pa.Table) -> Iterator[Item]:
+        if not self.nested:
+            yield Batch(table=table)
+            return
+        for row in table.to_pylist():
+            value = orjson.loads(row["meta"])
+            yield self._record(value, row["id"], row["origin_offset"], row)
+
+    def _hard(self, number: int, line: bytes, offset: int) -> Item:
+        """A line that the scan left: rare, so a general parser and Python objects."""
+        key = self.key(number)
+        try:
+            value = orjson.loads(line)
+            if not isinstance(value, dict):
+                detail = f"a JSON {type(value).__name__}, not an object: {context(line[:80])}"
+                return Quarantined(reason="not_an_object", offset=offset, detail=detail, key=key)
+            value = json.loads(line)  # keeps integers that no machine word holds
+            json.dumps(value, allow_nan=False)
+        except ValueError as error:
+            try:
+                line.decode()
+                reason = "bad_json"
+            except UnicodeDecodeError as problem:
+                error, reason = problem, "bad_utf8"
+            where = getattr(error, "pos", getattr(error, "start", 0))
+            detail = f"{_why(error)}: {context(line[max(0, where - 40) : where + 80])}"
+            return Quarantined(reason=reason, offset=offset, detail=detail, key=key)
+        except RecursionError:
+            return Quarantined(reason="bad_json", offset=offset, detail="nested too deep", key=key)
+        return self._record(value, key, offset, {})
+
+    def _record(self, value: dict[str, Any], key: str, offset: int, known: dict[str, Any]) -> Item:
+        """A document from a parsed object; `known` holds what the scan had already found."""
+        options = self.options
+        text = known.get("text")
+        if text is None:
+            spot = _spot(value, options.text)
+            text = spot[0].pop(spot[1]) if spot else 0
+        spot = _spot(value, options.id)
+        ident = spot[0][spot[1]] if spot else None
+        if isinstance(ident, str | int) and not isinstance(ident, bool):
+            key = str(ident)
+        if text is None or (isinstance(text, str) and (not text or text.isspace())):
+            return Skipped(reason="empty_text", offset=offset, key=key)
+        if not isinstance(text, str):
+            names = ", ".join(sorted(map(str, value))[:12])
+            detail = f"no string under {options.text!r}; the other keys are: {context(names.encode())}"
+            return Quarantined(reason="no_text", offset=offset, detail=detail, key=key)
+        columns = {name: known.get(name) or _taken(value, getattr(options, name)) for name in COLUMNS}
+        return Record(key=key, text=text, offset=offset, meta=_flat(value, options), **columns)
+
+
+COLUMNS = ("url", "date", "licence")
+
+
+def _spot(value: dict[str, Any], path: str | None) -> tuple[dict[str, Any], str] | None:
+    """The object that holds what a dotted path leads to, and its key there; None when there is nothing."""
+    if path is None or path in value:
+        return (value, path) if path else None
+    *folders, name = path.split(".")
+    inner: Any = value
+    for folder in folders:
+        inner = inner.get(folder) if isinstance(inner, dict) else None
+    return (inner, name) if isinstance(inner, dict) and name in inner else None
+
+
+def _taken(value: dict[str, Any], path: str | None) -> str | None:
+    """The string at a dotted path, removed from where it stood; a null is removed too."""
+    spot = _spot(value, path)
+    if spot is None or not isinstance(spot[0][spot[1]], str | None):
+        return None
+    found: str | None = spot[0].pop(spot[1])
+    return found
+
+
+def _flat(value: dict[str, Any], options: Jsonl) -> dict[str, Any]:
+    """The rest of the object as metadata: an object under the `meta` key that stands alone is the metadata."""
+    inner = value.get(options.meta)
+    rest = [k for k in value if k not in (options.meta, options.id)]
+    if not isinstance(inner, dict) or rest or options.id in inner:
+        return value
+    return {k: v for k, v in value.items() if k == options.id and v is not None} | inner
+
+
+def _why(error: Exception) -> str:
+    return str(error).split(": line 1")[0][:160]
+
+
+def _checked(data: bytes) -> tuple[bytes, dict[int, tuple[int, int, bytes]]]:
+    """The block with lines that are no UTF-8 blanked out, and those lines by number: (start, end, bytes)."""
+    whole_block = pa.Array.from_buffers(
+        pa.large_string(), 1, [None, pa.py_buffer(np.array([0, len(data)], np.int64)), pa.py_buffer(data)]
+    )
+    try:
+        whole_block.validate(full=True)
+        return data, {}
+    except pa.ArrowInvalid:
+        pass
+    bad: dict[int, tuple[int, int, bytes]] = {}
+    good, at = [], 0
+    for number, line in enumerate(data.split(b"\n")):
+        try:
+            line.decode()
+            good.append(line)
+        except UnicodeDecodeError:
+            bad[number] = (at, at + len(line), line)
+            good.append(b" " * len(line))
+        at += len(line) + 1
+    return b"\n".join(good), bad
+
+
+def _merged(found: _Columns, rows: int, left: int, bad: dict[int, Any]) -> Iterator[tuple[int, int, int, int]]:
+    """Lines for the general parser in file order: number, start, end, and how many documents come before."""
+    listed = [tuple(row) for row in found.left[:left].tolist()]
+    for number, (start, end, _) in bad.items():
+        before = int(np.searchsorted(found.lines[:rows, 0], number))
+        listed.append((number, start, end, before))
+    yield from sorted(listed) if bad else listed  # type: ignore[misc]
+
+
+def _strings(data: np.ndarray, ends: np.ndarray, there: np.ndarray | None = None) -> pa.StringArray:
+    """A string column from bytes known to be UTF-8."""
+    n, size = len(ends) - 1, int(ends[-1])
+    valid = None if there is None or there[:n].all() else pa.py_buffer(np.packbits(there[:n], bitorder="little"))
+    offsets = pa.py_buffer(ends.astype(np.int32))
+    return pa.StringArray.from_buffers(n, offsets, pa.py_buffer(data[:size].copy()), valid)
+
+
+class _Columns:
+    """Where one scan writes. Outputs can be no longer than the block."""
+
+    def __init__(self, data: np.ndarray, size: int, count: int) -> None:
+        self.data = data
+        self.text = np.empty(size + json_lines.PAD, np.uint8)
+        self.meta = np.empty(size + 2 * count + json_lines.PAD, np.uint8)
+        self.text_ends = np.empty(count + 1, np.int64)
+        self.meta_ends = np.empty(count + 1, np.int64)
+        self.spans = np.empty((count, 2 * json_lines.SLOTS), np.int64)
+        self.kinds = np.empty((count, json_lines.SLOTS), np.uint8)
+        self.lines = np.empty((count, 2), np.int64)
+        self.left = np.empty((count, 4), np.int64)
+
+    def gather(self, slot: int, rows: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Bytes, ends and presence of a slot's values; numbers count as values of the id only."""
+        kinds = self.kinds[:rows, slot]
+        spans = self.spans[:rows, 2 * slot : 2 * slot + 2]
+        size = int((spans[:, 1] - spans[:, 0])[kinds != json_lines.MISSING].sum()) if rows else 0
+        out = np.empty(size + json_lines.PAD, np.uint8)
+        ends = np.empty(rows + 1, np.int64)
+        there = np.empty(rows, bool)
+        json_lines.gather(self.data, self.spans, self.kinds, rows, slot, slot == 1, out, ends, there)
+        return out, ends, there
