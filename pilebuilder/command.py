@@ -147,6 +147,8 @@ def show_plan(name: str, out: Path | None) -> None:
     for line in overview.plan(Build(recipe, folder)):
         if line.tasks is None:
             table.add_row(line.stage, "depends on the stage before", "", "")
+        elif line.tasks + line.reuse == 0:
+            table.add_row(line.stage, "in one pass with the next stage", "", "")
         else:
             table.add_row(
                 line.stage, f"{line.tasks:,}", f"{line.reuse:,}", show_bytes(line.bytes) if line.bytes else ""
@@ -167,6 +169,8 @@ def show_status(folder: Path) -> None:
     console.print("finished" if state["finished"] else f"not finished: run `pilebuilder build {state['recipe']}`")
     table = _table("stage", "tasks", "documents in", "kept", "lost", "on disk")
     for line in state["stages"]:
+        if not line.tasks:
+            continue  # fused with the stage after it
         seen, kept = (sum(getattr(c, a) for c in line.tally.values()) for a in ("seen", "kept"))
         table.add_row(
             line.stage, f"{line.tasks:,}", f"{seen:,}", f"{kept:,}", f"{seen - kept:,}", show_bytes(line.bytes)

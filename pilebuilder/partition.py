@@ -37,7 +37,8 @@ def read_table(path: Path, columns: list[str] | None = None) -> pa.Table:
     """A whole partition (or some of its columns), single-threaded and contiguous."""
     import pyarrow.parquet as pq
 
-    return pq.read_table(path, columns=columns, use_threads=False, partitioning=None).combine_chunks()
+    with pq.ParquetFile(path) as file:  # pq.read_table would import the dataset layer, and with it pandas
+        return file.read(columns=columns, use_threads=False).combine_chunks()
 
 
 class PartitionWriter:

@@ -28,9 +28,9 @@ def check(stage: str, tally: Tally, components: list[Component]) -> None:
         if share > expected:
             raise WipeOutError(
                 f"{stage} removed {share:.1%} of component {component.name!r} ({count.seen - count.kept:,} of"
-                f" {count.seen:,} documents); at most {expected:.1%} is expected."
-                f" Most left for {_worst(count)}. If this is right, set"
-                f" `expect: {{max_loss: {min(1.0, share + 0.01):.2f}}}` on the component; if not, mend the step or exclude the component from it with `except:`"
+                f" {count.seen:,} documents); at most {expected:.1%} is expected. Most left for {_worst(count)}."
+                f" If this is right, set `expect: {{max_loss: {min(1.0, share + 0.01):.2f}}}` on the component;"
+                " if not, mend the step or exclude the component from it with `except:`"
             )
 
 

@@ -119,6 +119,8 @@ class Terminal:
         for name in ("stage", "tasks", "reused", "documents in", "kept", "lost", "MB/s", "docs/s", "time", "left"):
             table.add_column(name, justify="left" if name == "stage" else "right", no_wrap=True)
         for name, m in self._meters.items():
+            if m.ended and not m.total:
+                continue  # fused with the stage after it
             rate = f"{m.worked / m.seconds / 1e6:.1f}" if m.worked else ""
             docs = f"{m.seen / m.seconds:,.0f}" if m.seen and m.done > m.reused else ""
             left = "" if m.ended or m.eta is None else f"{m.eta:.0f} s"

@@ -1,0 +1,171 @@
+"""The command line as a person meets it: help, messages, exit codes."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from pilebuilder.build.lockfile import RunLock
+from pilebuilder.cli import app
+
+HEAVY = ("numpy", "pyarrow", "numba", "ray", "datasets", "fasttext", "torch", "pydantic")
+TINY = "name: tiny\ncomponents:\n  - name: T\n    fetch: {{local: {{path: {0}}}}}\n    read: jsonl\nclean: []\nfilter: []\n"
+
+
+def run(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "pilebuilder", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "COLUMNS": "200", "NO_COLOR": "1", **environment},
+    )
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> Path:
+    data = tmp_path / "data"
+    data.mkdir()
+    rows = [{"text": f"Document {i}. " + "A few words of its own. " * (i % 7 + 3) + str(i)} for i in range(40)]
+    (data / "a.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows))
+    recipe = tmp_path / "tiny.yaml"
+    recipe.write_text(TINY.format(data))
+    return recipe
+
+
+def test_help_is_quick_and_imports_nothing_heavy() -> None:
+    code = f"import sys; from pilebuilder import cli; print(*[m for m in {HEAVY!r} if m in sys.modules])"
+    assert (
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split() == []
+    )
+    run("--help")
+    started = time.monotonic()
+    done = run("--help")
+    # ten times the promise: this is a check for a lost lazy import, not a measurement
+    assert time.monotonic() - started < 5
+    assert "pilebuilder build quickstart" in done.stdout
+
+
+def test_every_verb_has_help_with_an_example() -> None:
+    groups = [((), app)] + [((g.name,), g.typer_instance) for g in app.registered_groups]
+    verbs = [(*prefix, c.name or c.callback.__name__.removeprefix(prefix[0] + "_" if prefix else "")) for prefix, a in groups for c in a.registered_commands]  # fmt: skip
+    assert ("build",) in verbs
+    for verb in verbs:
+        done = run(*verb, "--help")
+        assert done.returncode == 0, verb
+        assert re.search(rf"pilebuilder {' '.join(verb)}", done.stdout), (verb, done.stdout)
+        assert "Example" in done.stdout, verb
+
+
+def test_a_pipe_gets_one_json_line_per_event(tiny: Path, tmp_path: Path) -> None:
+    done = run("build", tiny, "-o", tmp_path / "out", "-w", 1)
+    assert done.returncode == 0, done.stderr
+    events = [json.loads(line) for line in done.stdout.splitlines()]
+    assert events[0]["event"] == "stage"
+    assert events[-1]["event"] == "done"
+    assert events[-1]["read"] == 40
+    assert {e["stage"] for e in events if e["event"] == "stage_done"} >= {"read", "filter", "dedup", "tokenize"}
+
+
+def test_a_recipe_with_a_typo_is_usage(tiny: Path, tmp_path: Path) -> None:
+    tiny.write_text(tiny.read_text().replace("filter:", "fliter:"))
+    done = run("build", tiny, "-o", tmp_path / "out")
+    assert done.returncode == 2
+    assert "tiny.yaml:7: unknown key 'fliter' (did you mean 'filter'?)" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["build", "no-such-recipe"], "no recipe is named 'no-such-recipe'"),
+        (["dedup", "missing.jsonl", "-o", "x"], "missing.jsonl"),
+        (["build", "--executor", "spark", "quickstart"], "give local or ray"),
+        (["why", "abc", "."], "too short"),
+        (["verify", "."], "build the corpus first"),
+    ],
+)
+def test_mistakes_are_explained_without_a_traceback(arguments: list[str], message: str) -> None:
+    done = run(*arguments)
+    assert done.returncode in (1, 2)
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_folder_in_use_is_exit_code_4(tiny: Path, tmp_path: Path) -> None:
+    with RunLock(tmp_path / "out"):
+        done = run("build", tiny, "-o", tmp_path / "out")
+    assert done.returncode == 4
+    assert f"in use by another run (process {os.getpid()} " in done.stderr
+
+
+def test_quarantine_above_the_limit_is_exit_code_3_and_the_rest_is_built(tiny: Path, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    (data / "b.jsonl").write_text('{"text": "cut off\n')
+    done = run("build", tiny, "-o", tmp_path / "out", "-w", 1)
+    assert done.returncode == 3, done.stderr
+    last = json.loads(done.stdout.splitlines()[-1])
+    assert last["quarantined"] == 1
+    assert "T: 1 in quarantine" in last["quarantine_above_limit"][0]
+    assert run("verify", tmp_path / "out").returncode == 0
+
+
+def test_a_wiped_out_component_stops_the_build_and_names_the_rule(tiny: Path, tmp_path: Path) -> None:
+    tiny.write_text(tiny.read_text().replace("filter: []", "filter: [{length: {min_chars: 100000}}]"))
+    done = run("build", tiny, "-o", tmp_path / "out", "-w", 1)
+    assert done.returncode == 1
+    assert "filter removed 100.0% of component 'T'" in done.stderr
+    assert "length.min_chars" in done.stderr
+    assert "max_loss" in done.stderr
+
+
+def test_a_full_disk_is_exit_code_5_and_the_same_command_goes_on(tiny: Path, tmp_path: Path) -> None:
+    """A limit on file size stands in for a full disk: the n-th byte cannot be written."""
+    out = tmp_path / "out"
+    full = (
+        "import errno, pilebuilder.build.store as s, sys\n"
+        "from pilebuilder.cli import main\n"
+        "def no_space(*_): raise OSError(errno.ENOSPC, 'No space left on device', 'corpus.lock')\n"
+        "s.link = no_space\n"
+        "import pilebuilder.build.publish as p; p.link = no_space\n"
+        f"sys.argv = ['pilebuilder', 'build', {str(tiny)!r}, '-o', {str(out)!r}, '-w', '1']\n"
+        "main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", full], capture_output=True, text=True, check=False)
+    assert done.returncode == 5, done.stderr
+    assert "no space left" in done.stderr
+    assert not (out / "corpus.lock").exists()
+    assert run("build", tiny, "-o", out, "-w", 1).returncode == 0
+    assert run("verify", out).returncode == 0
+
+
+def test_a_stage_runs_alone_on_files(tiny: Path, tmp_path: Path) -> None:
+    source = tmp_path / "data" / "a.jsonl"
+    source.write_text(source.read_text() * 2)
+    done = run("dedup", source, "-o", tmp_path / "deduped", "-w", 1)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout.splitlines()[-1])["merged"] >= 40
+    assert list((tmp_path / "deduped" / "train").glob("*.jsonl.zst"))
+    assert (tmp_path / "deduped" / "recipe.yaml").exists()
+
+
+def test_status_plan_sources_and_doctor_answer(tiny: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    assert "depends on the stage before" in run("plan", tiny, "-o", out).stdout
+    assert "no build here" in run("status", out).stdout
+    assert run("build", tiny, "-o", out, "-w", 1).returncode == 0
+    assert "finished" in run("status", out).stdout
+    listed = run("sources", "list")
+    assert "dm-mathematics" in listed.stdout
+    assert "spdx:" in run("sources", "show", "dm-mathematics").stdout
+    assert "fasttext module" in run("doctor").stdout
+    schema = json.loads(run("recipe", "schema").stdout)
+    assert {"components", "filter", "dedup"} <= set(schema["properties"])
+    assert "min_chars" in run("recipe", "check", "quickstart").stdout
