@@ -127,6 +127,9 @@ class Head(Strict):
         1 << 30, ge=128 << 20, description="memory budget of one worker; sets partition and bucket sizes"
     )
     env: list[str] = Field(default_factory=list, description="environment variables that fetch parameters may name")
+    plugins: list[str] = Field(
+        default_factory=list, description="Python files with parts of your own, beside the recipe"
+    )
     quarantine: Limits = Field(default_factory=Limits)
     executor: Literal["local", "ray"] = "local"
     components: list[Entry] = Field(min_length=1)
@@ -155,6 +158,8 @@ class Recipe:
     components: tuple[Component, ...]
     stages: Mapping[str, Any] = field(default_factory=dict)
     """Each stage's validated `Config`; None when the recipe turns the stage off."""
+    plugins: tuple[str, ...] = ()
+    """Absolute paths of the recipe's plug-in files."""
     digest: str = ""
 
     @property
@@ -248,6 +253,12 @@ def resolve_recipe(source: yamlfile.Source) -> Recipe:
                 (key,), f"unknown key {key!r}{nearest(str(key), known)}; known here: {', '.join(known)}"
             )
     head: Head = yamlfile.validate(Head, source, (), head_data)
+    plugins = tuple(str(source.path.parent.absolute() / name) for name in head.plugins)
+    for index, name in enumerate(plugins):
+        try:
+            registry.load_file(name)
+        except RecipeError as error:
+            raise source.error(("plugins", index), str(error)) from None
     components = tuple(_component(entry, i, head, source) for i, entry in enumerate(head.components))
     _refuse_twins(components, source)
     stages = {}
@@ -255,7 +266,7 @@ def resolve_recipe(source: yamlfile.Source) -> Recipe:
         stages[name] = _stage(name, source)
     _refuse_strangers(components, stages, source)
     digest = hashlib.sha256(canonical(_content(head, components, stages)).encode()).hexdigest()
-    return Recipe(path=source.path, head=head, components=components, stages=stages, digest=digest)
+    return Recipe(path=source.path, head=head, components=components, stages=stages, plugins=plugins, digest=digest)
 
 
 def _stage(name: str, source: yamlfile.Source) -> Any:

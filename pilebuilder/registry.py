@@ -1,8 +1,9 @@
 """How fetchers, readers, steps, sketches, stages and reports are found: built-ins and plug-ins by the same door.
 
-A part registers itself with a decorator and a name; a distribution adds parts by an entry point in the group
-``pilebuilder.plugins`` that names a module to import. Parts are frozen dataclasses: their fields are the recipe's
-parameters, validated by type and by ``Annotated[..., pydantic.Field(ge=..., le=..., description=...)]``.
+A part registers itself with a decorator and a name. A recipe adds parts by naming Python files under ``plugins:``; a
+distribution adds them by an entry point in the group ``pilebuilder.plugins`` that names a module to import. Parts are
+frozen dataclasses: their fields are the recipe's parameters, validated by type and by
+``Annotated[..., pydantic.Field(ge=..., le=..., description=...)]``.
 
 >>> @step("shout", version=1)
 ... @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,10 +16,14 @@ Shout(loud=False)
 from __future__ import annotations
 
 import functools
+import hashlib
 import importlib
+import sys
+import types
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields, is_dataclass
 from importlib.metadata import entry_points
+from pathlib import Path
 from typing import Any, TypeVar
 
 from pilebuilder.errors import RecipeError, nearest
@@ -38,6 +43,8 @@ BUILT_IN: Mapping[str, tuple[str, ...]] = {
     "report": ("pilebuilder.report",),
 }
 GROUP = "pilebuilder.plugins"
+FILE = "pilebuilder_plugin_"
+"""Module names of plug-in files: this and the digest of the file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +58,12 @@ class Part:
 
     @property
     def code(self) -> str:
-        """Name and version as they enter a task key; raise the version when the output for equal input changes."""
-        return f"{self.name}/{self.version}"
+        """Name and version as they enter a task key; raise the version when the output for equal input changes.
+
+        A part from a recipe's own plug-in file needs no version: the digest of the file stands for it.
+        """
+        module = self.factory.__module__
+        return f"{self.name}/{self.version}" + (f"+{module.removeprefix(FILE)}" if module.startswith(FILE) else "")
 
     @property
     def summary(self) -> str:
@@ -70,7 +81,12 @@ def register(kind: str, name: str, version: int = 1) -> Callable[[type[T]], type
 
     def add(factory: type[T]) -> type[T]:
         held = _PARTS.get((kind, name))
-        if held and (held.factory.__module__, held.factory.__qualname__) != (factory.__module__, factory.__qualname__):
+        again = held and all(f.__module__.startswith(FILE) for f in (held.factory, factory))
+        if (
+            held
+            and not again
+            and (held.factory.__module__, held.factory.__qualname__) != (factory.__module__, factory.__qualname__)
+        ):
             raise RecipeError(
                 f"two parts claim the {kind} name {name!r}: {held.factory.__module__} and {factory.__module__};"
                 " uninstall one of the two distributions"
@@ -106,6 +122,25 @@ def _load_plugins() -> None:
                 f"the plug-in {entry.name} ({entry.value}) does not load: {error!r};"
                 " upgrade or uninstall its distribution"
             ) from error
+
+
+def load_file(path: str) -> None:
+    """Import a recipe's plug-in file, once per content; its parts replace those of an earlier version of the file."""
+    try:
+        content = Path(path).read_bytes()
+    except OSError as error:
+        raise RecipeError(f"the plug-in {path} cannot be read ({error.strerror})") from error
+    name = FILE + hashlib.sha256(content).hexdigest()[:12]
+    if name in sys.modules:
+        return
+    module = types.ModuleType(name)
+    module.__file__ = path
+    sys.modules[name] = module
+    try:
+        exec(compile(content, path, "exec"), vars(module))  # noqa: S102 - the user's own code, named in their recipe
+    except Exception as error:
+        del sys.modules[name]
+        raise RecipeError(f"the plug-in {path} does not load: {error!r}") from error
 
 
 def names(kind: str) -> list[str]:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from pilebuilder.ledger import Journal, Tally
+from pilebuilder.registry import load_file
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -50,6 +51,8 @@ class Task:
     params: Mapping[str, Any] = field(default_factory=dict)
     inputs: tuple[Artifact, ...] = ()
     component: str = ""
+    plugins: tuple[str, ...] = ()
+    """Plug-in files to load first. Not part of the key: the parts' own code is."""
 
     @property
     def key(self) -> str:
@@ -61,7 +64,9 @@ class Task:
         return hashlib.sha256(text.encode()).hexdigest()
 
     def resolve(self) -> Callable[[Task, Workspace], None]:
-        """Import the task's function."""
+        """Import the task's function, after the recipe's plug-in files."""
+        for path in self.plugins:
+            load_file(path)
         module, _, name = self.function.partition(":")
         return getattr(importlib.import_module(module), name)  # type: ignore[no-any-return]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from pathlib import Path
@@ -9,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from pilebuilder import yamlfile
+from pilebuilder.build.run import Build
 from pilebuilder.cli import app
-from pilebuilder.recipe import find_recipe, resolve_recipe
+from pilebuilder.recipe import find_recipe, load_recipe, resolve_recipe
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -45,3 +47,22 @@ def test_the_quickstart_is_what_the_first_command_builds() -> None:
     last = shlex.split(command.strip().splitlines()[-1])
     assert last[-2:] == ["build", "quickstart"]
     assert find_recipe("quickstart").is_file()
+
+
+def test_the_rule_of_your_own_works_as_shown(tmp_path: Path) -> None:
+    """The file and the recipe lines of the README, built for real; an edit of the file re-runs the filter."""
+    code = re.search(r"```python\n(from dataclasses.*?)```", README, re.S)
+    lines = re.search(r"```yaml\n(plugins:.*?)```", README, re.S)
+    assert code
+    assert lines
+    (tmp_path / "my_rules.py").write_text(code[1])
+    texts = ["Calm words, one after another, as they should be. " * 5, "Buy now! Now! " * 20]
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps({"text": t}) + "\n" for t in texts))
+    head = f"name: x\ncomponents:\n  - name: A\n    fetch: {{local: {{path: {tmp_path}/a.jsonl}}}}\n    read: jsonl\n"
+    recipe = tmp_path / "r.yaml"
+    recipe.write_text(head + "clean: []\n" + lines[1])
+    build = Build(load_recipe(recipe), tmp_path / "out", target="filter")
+    assert build.run()["filter"]["A"].dropped == {"no-shouting.most": 1}
+    (tmp_path / "my_rules.py").write_text(code[1].replace("share > self.most", "share < 0"))
+    again = Build(load_recipe(recipe), tmp_path / "out", target="filter")
+    assert not again.run()["filter"]["A"].dropped

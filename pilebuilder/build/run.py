@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -153,6 +154,8 @@ class Build:
 
     def _perform(self, stage: str, tasks: Sequence[Task]) -> list[Manifest]:
         """Manifests of these tasks in order: committed ones are reused, the others run."""
+        if self.recipe.plugins:
+            tasks = [replace(task, plugins=self.recipe.plugins) for task in tasks]
         _assert_distinct(stage, tasks)
         results: list[Manifest | None] = [self.store.find(task) for task in tasks]
         self.planned[stage] += [(task, found is not None) for task, found in zip(tasks, results, strict=True)]
