@@ -1,0 +1,127 @@
+"""Tasks that turn MinHash band keys into candidate groups, and candidate groups into groups that fit into memory."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+
+from pilebuilder.dedup import runs
+from pilebuilder.dedup.exact import removed_earlier
+from pilebuilder.dedup.sketch import unfixed
+from pilebuilder.kernels import clusters
+from pilebuilder.kernels.shingles import SAMPLED
+from pilebuilder.partition import read_table
+from pilebuilder.task import Task, Workspace
+
+RECORD = 48
+"""Bytes of one band key with its document number while it is sorted."""
+BESIDE = 256
+"""Bytes that verification holds of a candidate beside its shingles."""
+
+
+def scatter(task: Task, work: Workspace) -> None:
+    """Task: band keys of the given sketches as one sorted run, and how many shingles each document has."""
+    sketches = [a for a in task.inputs if a.kind == "sketch"]
+    tables = [read_table(work.open(a), ["bands", "shingles"]) for a in sketches]
+    whole = pa.concat_tables(tables).combine_chunks()
+    shingles = whole.column("shingles").to_numpy()
+    local = np.flatnonzero(whole.column("bands").is_valid().to_numpy(zero_copy_only=False))
+    local = local[~removed_earlier(task, work, local)]
+    keys = unfixed(whole.column("bands").combine_chunks(), np.uint64)[local]
+    doc = np.repeat(local, keys.shape[1]).astype(np.uint32)
+    flat = keys.reshape(-1)
+    order = clusters.stable_order(flat)
+    runs.write(runs.table(key=flat[order], doc=doc[order]), work.output("bands.arrow", "run"))
+    runs.write(runs.table(shingles=shingles), work.output("sizes.arrow", "sizes"))
+
+
+def candidates(task: Task, work: Workspace) -> None:
+    """Task: documents that share a band key in one range of keys, as groups of two or more."""
+    params = task.params
+    (layout,) = (runs.Layout.read(work.open(a)) for a in task.inputs if a.kind == "layout")
+    keys, docs = [], []
+    for table, first in zip(runs.open_all(work, task.inputs, "run"), params["firsts"], strict=True):
+        key = runs.column(table, "key")
+        part = runs.bucket(key, params["bucket"], params["buckets"])
+        keys.append(key[part])
+        docs.append(runs.column(table, "doc")[part] + layout.bases[first])
+    key, doc = (keys[0], docs[0]) if len(keys) == 1 else (np.concatenate(keys), np.concatenate(docs))
+    if len(keys) > 1:
+        order = clusters.stable_order(key)
+        key, doc = key[order], doc[order]
+    rows, ends = runs.runs_of_equals(key[1:] == key[:-1])
+    members = doc[rows]
+    members, ends = without_repeats(members, ends)
+    facts = {"members": len(members), "groups": len(ends)}
+    runs.write(runs.table(members=runs.lists(members, ends)), work.output("groups.arrow", "groups", **facts))
+
+
+def without_repeats(members: np.ndarray, ends: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Groups with the same members are kept once: near-identical texts meet in every band."""
+    if not len(ends):
+        return members, ends
+    starts = np.append(0, ends[:-1])
+    mixed = members.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+    mixed ^= mixed >> np.uint64(29)
+    sums = np.add.reduceat(mixed * np.uint64(0xBF58476D1CE4E5B9), starts)
+    sizes = ends - starts
+    order = clusters.stable_order(sums + sizes.astype(np.uint64))
+    keep = np.ones(len(ends), bool)
+    keep[order[1:]] = np.diff((sums + sizes.astype(np.uint64))[order]) != 0
+    return members[np.repeat(keep, sizes)], np.cumsum(sizes[keep])
+
+
+def join(task: Task, work: Workspace) -> None:
+    """Task: put candidates that any chain of groups connects into the same batch, each batch small enough to verify.
+
+    Holds one byte for each document of the corpus and about 40 for each candidate; groups are mapped file by file.
+    """
+    (layout,) = (runs.Layout.read(work.open(a)) for a in task.inputs if a.kind == "layout")
+    tables = runs.open_all(work, task.inputs, "groups")
+    is_candidate = np.zeros(layout.total, bool)
+    for table in tables:
+        is_candidate[_groups(table)[0]] = True
+    docs = np.flatnonzero(is_candidate)
+    del is_candidate
+    parent = np.arange(len(docs))
+    for table in tables:
+        members, ends = _groups(table)
+        clusters.unite_groups(parent, np.searchsorted(docs, members), ends)
+    clusters.flatten(parent)
+    load = 8 * np.minimum(_shingles(task, work, layout, docs), 2 * SAMPLED) + BESIDE
+    batch = _batches(parent, load, task.params["limit"])
+    runs.write(runs.table(doc=docs, batch=batch), work.output("assign.arrow", "assign"))
+    for index, table in enumerate(tables):
+        members, ends = _groups(table)
+        starts = np.append(0, ends[:-1]).astype(np.int64)[: len(ends)]
+        of_group = batch[np.searchsorted(docs, members[starts])]
+        order = np.argsort(of_group, kind="stable")
+        taken = table.column("members").take(order).combine_chunks() if len(order) else table.column("members")
+        routed = pa.table({"batch": of_group[order], "members": taken})
+        runs.write(routed, work.output(f"routed-{index:05}.arrow", "routed"))
+    work.facts["batches"] = int(batch.max(initial=-1)) + 1
+    work.facts["candidates"] = len(docs)
+    work.facts["partitions"] = np.unique(layout.partitions(docs)).tolist()
+
+
+def _groups(table: pa.Table) -> tuple[np.ndarray, np.ndarray]:
+    return runs.unlists(table, "members", 0, table.num_rows)
+
+
+def _shingles(task: Task, work: Workspace, layout: runs.Layout, docs: np.ndarray) -> np.ndarray:
+    """Number of shingles of each candidate, from the files that `scatter` wrote for each part of the corpus."""
+    out = np.zeros(len(docs), np.int64)
+    for table, first in zip(runs.open_all(work, task.inputs, "sizes"), task.params["firsts"], strict=True):
+        base = layout.bases[first]
+        low, high = np.searchsorted(docs, [base, base + table.num_rows])
+        out[low:high] = runs.column(table, "shingles")[docs[low:high] - base]
+    return out
+
+
+def _batches(root: np.ndarray, load: np.ndarray, limit: int) -> np.ndarray:
+    """Batch number of each candidate (int32): whole components, in order of their first document, up to `limit`."""
+    total = np.bincount(root, load, minlength=len(root)).astype(np.int64)
+    before = np.cumsum(total) - total
+    slot = before // limit
+    _, number = np.unique(slot[root], return_inverse=True)
+    return number.astype(np.int32)

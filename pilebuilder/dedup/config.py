@@ -1,0 +1,133 @@
+"""The recipe's `dedup:` section."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Method = Literal["exact", "url", "minhash"]
+METHODS: tuple[Method, ...] = ("exact", "url", "minhash")
+Rule = Annotated[str, Field(pattern=r"^(priority|longest|shortest|earliest|latest|[+-]signal\.[\w.-]+)$")]
+
+
+class Section(BaseModel):
+    """Base of the sections: unknown keys are errors, values do not change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class MinHash(Section):
+    """Near-duplicates: MinHash proposes candidates, the true similarity of their shingles decides."""
+
+    ngram: int = Field(5, ge=1, le=64, description="words in a shingle")
+    bands: int = Field(
+        14, ge=1, le=1024, description="bands of the signature; a pair that agrees in one is a candidate"
+    )
+    rows: int = Field(8, ge=1, le=256, description="minima in a band: more rows, fewer candidates")
+    threshold: float | None = Field(
+        None, gt=0, lt=1, description="choose bands and rows for this similarity instead, with `permutations` in all"
+    )
+    permutations: int = Field(112, ge=1, le=8192, description="size of the signature when `threshold` is given")
+    verify: float = Field(0.7, gt=0, le=1, description="least true Jaccard similarity of duplicates")
+    containment: float | None = Field(
+        None, gt=0, le=1, description="also duplicates: this share of the smaller text's shingles is in the larger"
+    )
+    transitive: bool = Field(
+        True,
+        description="a chain of duplicates keeps one survivor; false: each removed text is similar to its survivor",
+    )
+    short: Literal["whole", "skip"] = Field(
+        "whole",
+        description="texts of fewer than `ngram` words: one shingle of all their words, or never near-duplicates",
+    )
+    seed: int = Field(1, ge=0, lt=1 << 32, description="decides the permutations, as in datasketch")
+    scheme: Literal["affine32", "legacy"] = Field("affine32", description="permutation scheme, as in datasketch")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _choose_bands(cls, data: Any) -> Any:
+        if isinstance(data, dict) and data.get("threshold") is not None:
+            if "bands" in data or "rows" in data:
+                raise ValueError("give either `threshold` (and `permutations`) or `bands` and `rows`, not both")
+            threshold, count = float(data["threshold"]), int(data.get("permutations", 112))
+            if 0 < threshold < 1 and 1 <= count <= 8192:
+                bands, rows = optimal_bands(threshold, count)
+                return {**data, "bands": bands, "rows": rows}
+        return data
+
+
+class Policy(Section):
+    """What holds for one component."""
+
+    methods: tuple[Method, ...] = Field(METHODS, description="methods that may remove its documents")
+    against: Literal["all", "self"] | tuple[str, ...] = Field(
+        "all", description="components whose documents may replace its own: all, its own only, or these"
+    )
+
+
+class Config(Section):
+    """Exact, by address, and near: in this order, each on what the one before left."""
+
+    exact: bool = Field(True, description="equal texts, white space aside")
+    url: bool = Field(False, description="equal web addresses; for components whose address names one document")
+    minhash: MinHash | None = Field(default_factory=lambda: MinHash(), description="near-duplicates; null: off")
+    survivor: tuple[Rule, ...] = Field(
+        ("priority", "longest"),
+        description="which of a cluster stays, first rule first; ties go to the smallest id. Rules: priority, longest,"
+        " shortest, earliest, latest, +signal.NAME (largest first) or -signal.NAME",
+    )
+    priority: tuple[str, ...] = Field(
+        (), description="components in order of preference; the rest come after them, equal"
+    )
+    components: dict[str, Policy] = Field(default_factory=dict, description="policy of single components")
+    signature: bool = Field(False, description="keep whole MinHash signatures in the sketches, for datasketch")
+
+    def components_named(self) -> set[str]:
+        """Components that this section mentions, to be checked against the recipe's."""
+        listed = {name for p in self.components.values() if isinstance(p.against, tuple) for name in p.against}
+        return {*self.priority, *self.components, *listed}
+
+    def signals(self) -> list[str]:
+        """Signals that the survivor rules read, in order."""
+        return [rule[1:].removeprefix("signal.") for rule in self.survivor if rule[0] in "+-"]
+
+    def sketch(self) -> dict[str, Any]:
+        """Parameters of the sketch: all that it depends on, and no more."""
+        params: dict[str, Any] = {"signature": self.signature, "signals": self.signals()}
+        if self.minhash is None:
+            return {**params, "near": False}
+        same = ("ngram", "bands", "rows", "seed", "scheme", "short")
+        return {**params, **{name: getattr(self.minhash, name) for name in same}}
+
+
+def optimal_bands(threshold: float, permutations: int) -> tuple[int, int]:
+    """Bands and rows with the least error at a threshold: area of false positives below it plus false negatives above.
+
+    The rule of `datasketch.MinHashLSH` with equal weights, integrated in closed steps of 1/1000 (Simpson).
+
+    >>> optimal_bands(0.8, 128)
+    (9, 13)
+    """
+    best, found = float("inf"), (1, 1)
+    for bands in range(1, permutations + 1):
+        for rows in range(1, permutations // bands + 1):
+            error = _area(0.0, threshold, bands, rows, False) + _area(threshold, 1.0, bands, rows, True)
+            if error < best:
+                best, found = error, (bands, rows)
+    return found
+
+
+def candidate_probability(similarity: float, bands: int, rows: int) -> float:
+    """Chance that two texts of this Jaccard similarity agree in at least one band: 1 - (1 - s^r)^b."""
+    return float(1.0 - (1.0 - similarity**rows) ** bands)
+
+
+def _area(low: float, high: float, bands: int, rows: int, missed: bool, steps: int = 64) -> float:
+    """Simpson's rule over the candidate probability (or what it misses)."""
+    width, total = (high - low) / steps, 0.0
+    for i in range(steps + 1):
+        p = candidate_probability(low + i * width, bands, rows)
+        weight = 1 if i in (0, steps) else 4 if i % 2 else 2
+        total += weight * (1.0 - p if missed else p)
+    return total * width / 3

@@ -1,0 +1,155 @@
+"""Tasks that turn decisions into removal lists, ledger rows and counts: one for each partition."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from pilebuilder.dedup import runs
+from pilebuilder.dedup.exact import member
+from pilebuilder.partition import read_table, write_table
+from pilebuilder.task import Artifact, Task, Workspace
+
+SAMPLE_CLUSTERS = 20
+"""Largest clusters that the report shows."""
+SAMPLE_MEMBERS = 5
+
+
+def listing(task: Task, work: Workspace) -> None:
+    """Task: the removal list of one partition. Every document of the partition is counted, removed or not."""
+    params = task.params
+    partition, layout_file, *files = task.inputs
+    layout = runs.Layout.read(work.open(layout_file))
+    base, documents = int(layout.bases[params["ordinal"]]), int(layout.documents[params["ordinal"]])
+    found = _removed(work, files, params["methods"], base, base + documents)
+    count = work.tally.of(task.component)
+    count.seen, count.merged = documents, found.num_rows
+    count.kept = documents - found.num_rows
+    if not found.num_rows:
+        return
+    row = found.column("doc").to_numpy() - base
+    origin = read_table(work.open(partition), ["id", "origin_file", "origin_offset"]).take(row).combine_chunks()
+    facts = {"component": task.component, "partition": partition.sha256, "documents": found.num_rows}
+    removal = pa.table(
+        {
+            "id": origin.column("id"),
+            "row": pa.array(row.astype(np.int32)),
+            "duplicate_of": found.column("duplicate_of"),
+            "reason": found.column("reason"),
+            "cluster_size": found.column("cluster"),
+            "similarity": found.column("similarity"),
+        }
+    )
+    write_table(removal, work.output("removal.parquet", "removal", **facts))
+    fate = runs.table(doc=found.column("doc").to_numpy(), survivor=found.column("survivor").to_numpy())
+    runs.write(fate.append_column("id", origin.column("id")), work.output("fate.arrow", "fate"))
+    thresholds = np.array([params["thresholds"].get(x, np.nan) for x in found.column("reason").to_pylist()])
+    work.journal.extend(
+        found.num_rows,
+        id=origin.column("id"),
+        component=task.component,
+        step=found.column("reason"),
+        action="duplicate",
+        reason=found.column("reason"),
+        value=found.column("similarity"),
+        threshold=pa.array(thresholds, from_pandas=True),
+        duplicate_of=found.column("duplicate_of"),
+        file=origin.column("origin_file"),
+        offset=origin.column("origin_offset"),
+        detail=pa.array([f"cluster of {n}" for n in found.column("cluster").to_pylist()]),
+    )
+
+
+def _removed(work: Workspace, files: list[Artifact], methods: list[str], low: int, high: int) -> pa.Table:
+    """Removals of documents low .. high - 1 in order, each with the survivor that is left in the end.
+
+    A text that equals one which a later method removed goes where that one went.
+    """
+    by_method: list[tuple[str, list[pa.Table]]] = [
+        (method, [runs.read(work.open(a)) for a, m in zip(files, methods, strict=True) if m == method])
+        for method in dict.fromkeys(methods)
+    ]
+    parts = []
+    for index, (method, tables) in enumerate(by_method):
+        for table in tables:
+            docs = runs.column(table, "doc")
+            start, stop = np.searchsorted(docs, [low, high])
+            if stop == start:
+                continue
+            part = table.slice(start, stop - start)
+            for _, later in by_method[index + 1 :]:
+                for other in later:
+                    part = _follow(part, other)
+            reason = pa.array([method] * part.num_rows, pa.string())
+            parts.append(part.append_column("reason", reason))
+    if not parts:
+        return runs.table(doc=np.zeros(0, np.int64))
+    whole = pa.concat_tables(parts).combine_chunks()
+    return whole.take(np.argsort(whole.column("doc").to_numpy(), kind="stable"))
+
+
+def _follow(part: pa.Table, later: pa.Table) -> pa.Table:
+    """Where a survivor was itself removed by a later method, put that method's survivor in its place."""
+    survivor, gone = part.column("survivor").to_numpy(), runs.column(later, "doc")
+    moved = member(survivor, gone)
+    if not moved.any():
+        return part
+    at = np.searchsorted(gone, survivor[moved])
+    rows = np.arange(part.num_rows)
+    rows[moved] = part.num_rows + np.arange(len(at))
+    both = pa.concat_tables(
+        [part.select(["survivor", "duplicate_of"]), later.select(["survivor", "duplicate_of"]).take(at)]
+    ).take(rows)
+    for name in ("survivor", "duplicate_of"):
+        part = part.set_column(part.schema.get_field_index(name), name, both.column(name))
+    return part
+
+
+def summary(task: Task, work: Workspace) -> None:
+    """Task: how large clusters are, and samples of the largest, for the report; sizes of clusters for mix."""
+    fates = runs.open_all(work, task.inputs, "fate")
+    merged = runs.open_all(work, task.inputs, "merged")
+    survivors = np.concatenate([np.zeros(0, np.int64), *(runs.column(t, "survivor") for t in fates)])
+    doc, copies = np.unique(survivors, return_counts=True)
+    names = _ids(merged, doc)
+    order = np.lexsort((doc, -copies))
+    rows = [
+        _sample(fates, int(doc[i]), int(copies[i]) + 1, names.get(int(doc[i]), "")) for i in order[:SAMPLE_CLUSTERS]
+    ]
+    sizes, counts = np.unique(copies + 1, return_counts=True)
+    kind = pa.schema([("survivor", pa.string()), ("size", pa.int64()), ("members", pa.list_(pa.string()))])
+    write_table(
+        pa.Table.from_pylist(rows, schema=kind), work.output("clusters.parquet", "clusters", **_facts(sizes, counts))
+    )
+
+
+def _facts(sizes: np.ndarray, counts: np.ndarray) -> dict[str, Any]:
+    return {
+        "clusters": int(counts.sum()),
+        "documents": int((sizes * counts).sum()),
+        "largest": int(sizes.max(initial=0)),
+        "sizes": [[int(s), int(n)] for s, n in zip(sizes, counts, strict=True)][:1000],
+    }
+
+
+def _ids(merged: list[pa.Table], wanted: np.ndarray) -> dict[int, str]:
+    """Ids of survivors, from the rows that name them."""
+    names: dict[int, str] = {}
+    for table in merged:
+        survivor = runs.column(table, "survivor")
+        rows = np.flatnonzero(member(survivor, wanted))
+        for row in rows[np.unique(survivor[rows], return_index=True)[1]]:
+            names[int(survivor[row])] = table.column("duplicate_of")[int(row)].as_py()
+    return names
+
+
+def _sample(fates: list[pa.Table], survivor: int, size: int, name: str) -> dict[str, Any]:
+    members: list[str] = []
+    for table in fates:
+        rows = np.flatnonzero(runs.column(table, "survivor") == survivor)[: SAMPLE_MEMBERS - len(members)]
+        members += table.column("id").take(rows).to_pylist()
+        if len(members) == SAMPLE_MEMBERS:
+            break
+    return {"survivor": name, "size": size, "members": members}

@@ -1,0 +1,136 @@
+"""The sketch: what dedup needs to know of each document, made while its text passes through clean and filter."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import Field
+
+from pilebuilder import registry
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+
+    from pilebuilder.document import Docs
+    from pilebuilder.task import Task, Workspace
+
+
+@registry.sketch("dedup", version=1)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DedupSketch:
+    """Digest, address key and MinHash band keys of each document: about 200 bytes instead of its text.
+
+    Columns, one row per document of the partition, in row order: ``id``; ``digest`` (16 bytes, of the text with white
+    space normalised); ``url_key`` (16 bytes, null without an address); ``shingles`` (with repeats); ``bytes`` of text;
+    ``date``; ``bands`` (8 bytes for each band, null for a text that has no shingle); ``signature`` (4 bytes for each
+    permutation) on request; and the ``signal.*`` columns that the survivor rule reads.
+    """
+
+    near: bool = True
+    """Make band keys; without them only exact and address duplicates can be found."""
+    ngram: Annotated[int, Field(ge=1, le=64, description="words in a shingle")] = 5
+    bands: Annotated[int, Field(ge=1, le=1024)] = 14
+    rows: Annotated[int, Field(ge=1, le=256)] = 8
+    seed: Annotated[int, Field(ge=0, lt=1 << 32)] = 1
+    scheme: Literal["affine32", "legacy"] = "affine32"
+    short: Literal["whole", "skip"] = "whole"
+    signature: bool = False
+    signals: tuple[str, ...] = ()
+
+    def __call__(self, docs: Docs) -> pa.Table:
+        import numpy as np
+        import pyarrow as pa
+
+        from pilebuilder.kernels import minhash
+
+        data, offsets = docs.buffers()
+        columns: dict[str, Any] = {
+            "id": docs.column("id"),
+            "digest": fixed(minhash.digests(data, offsets)),
+            "url_key": self._url_keys(docs),
+            "bytes": pa.array(np.diff(offsets)),
+            "date": docs.column("date"),
+        }
+        if self.near:
+            count = self.bands * self.rows
+            signatures, shingles, few = minhash.signatures(
+                data, offsets, ngram=self.ngram, count=count, seed=self.seed, scheme=self.scheme
+            )
+            keys = minhash.band_keys(signatures, bands=self.bands, rows=self.rows)
+            absent = (shingles == 0) | (few & (self.short == "skip"))
+            columns["shingles"] = pa.array(shingles)
+            columns["bands"] = fixed(keys, absent)
+            if self.signature:
+                columns["signature"] = fixed(signatures, absent)
+        else:
+            columns["shingles"] = pa.array(np.zeros(len(docs), np.int64))
+        for name in self.signals:
+            columns["signal." + name] = signal(docs.table, name)
+        return pa.table(columns)
+
+    @staticmethod
+    def _url_keys(docs: Docs) -> pa.Array:
+        import numpy as np
+        import pyarrow as pa
+
+        from pilebuilder.document import text_buffers
+        from pilebuilder.kernels import minhash
+
+        urls = docs.column("url")
+        if urls.null_count == len(urls):
+            return pa.nulls(len(urls), pa.binary(16))
+        absent = urls.is_null().to_numpy(zero_copy_only=False)
+        keys = minhash.url_keys(*text_buffers(urls.fill_null("").cast(pa.large_string())))
+        return fixed(keys, absent if np.any(absent) else None)
+
+
+def fixed(values: np.ndarray, absent: np.ndarray | None = None) -> pa.Array:
+    """Rows of a two-dimensional array as fixed-size binary; null where `absent`."""
+    import numpy as np
+    import pyarrow as pa
+
+    values = np.ascontiguousarray(values)
+    valid = None
+    if absent is not None and np.any(absent):
+        valid = pa.py_buffer(np.packbits(~absent, bitorder="little"))
+    width = values.itemsize * values.shape[1]
+    return pa.Array.from_buffers(pa.binary(width), len(values), [valid, pa.py_buffer(values)])
+
+
+def unfixed(array: pa.Array, kind: Any) -> np.ndarray:
+    """The reverse of `fixed`, without a copy; null rows hold whatever they hold."""
+    import numpy as np
+
+    width = array.type.byte_width // np.dtype(kind).itemsize
+    if not len(array):
+        return np.zeros((0, width), kind)
+    flat = np.frombuffer(array.buffers()[1], kind)
+    return flat[array.offset * width : (array.offset + len(array)) * width].reshape(-1, width)
+
+
+def signal(table: pa.Table, name: str) -> pa.Array:
+    """A signal of the documents as float64; null where it was not measured."""
+    import pyarrow as pa
+
+    column = "signal." + name
+    if column not in table.column_names:
+        return pa.nulls(table.num_rows, pa.float64())
+    return table.column(column).combine_chunks().cast(pa.float64())
+
+
+def make(task: Task, work: Workspace) -> None:
+    """Sketch a partition that comes without one (documents given directly to the dedup command)."""
+    from pilebuilder.document import Docs
+    from pilebuilder.ledger import Count
+    from pilebuilder.partition import read_table, write_table
+
+    (partition,) = task.inputs
+    table = read_table(work.open(partition))
+    docs = Docs(table=table, component=task.component, journal=work.journal, count=Count())
+    path = work.output(
+        "sketch.parquet", "sketch", component=task.component, documents=len(docs), partition=partition.sha256
+    )
+    sketch = registry.make("sketch", "dedup", task.params)
+    write_table(sketch(docs), path)

@@ -1,0 +1,131 @@
+"""Tasks that confirm candidates: sets of shingles of the candidates' texts, and their true similarity."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pilebuilder.dedup import choose, runs
+from pilebuilder.dedup.exact import write_merged
+from pilebuilder.document import text_buffers
+from pilebuilder.kernels import clusters, shingles
+from pilebuilder.partition import read_table
+from pilebuilder.task import Artifact, Task, Workspace
+
+TEXT_ROWS = 2048
+"""Documents decoded at a time."""
+
+
+def extract(task: Task, work: Workspace) -> None:
+    """Task: shingle sets of one partition's candidates, and what the survivor rule needs of them."""
+    params = task.params
+    partition, sketch, layout_file, assign_file = task.inputs
+    layout = runs.Layout.read(work.open(layout_file))
+    assign = runs.read(work.open(assign_file))
+    base = layout.bases[params["ordinal"]]
+    docs = runs.column(assign, "doc")
+    low, high = np.searchsorted(docs, [base, base + layout.documents[params["ordinal"]]])
+    docs, batch = docs[low:high], runs.column(assign, "batch")[low:high]
+    carry = params["carry"]
+    known = read_table(work.open(sketch), ["shingles", *carry]).take(docs - base).combine_chunks()
+    counts = known.column("shingles").to_numpy()
+    pieces, ends, filled = [], np.zeros(len(docs), np.int64), 0
+    for start, stop, text, rows in _texts(work, partition, docs - base):
+        data, offsets = text_buffers(text)
+        hashes, stops = shingles.collect(data, offsets, rows, counts[start:stop], params["ngram"])
+        pieces.append(pa.array(hashes))
+        ends[start:stop] = stops + filled
+        filled += len(hashes)
+    order = np.argsort(batch, kind="stable")
+    columns = {name: known.column(name).combine_chunks().take(order) for name in carry}
+    table = runs.table(
+        batch=batch[order],
+        doc=docs[order],
+        shift=shingles.sampling_shift(counts)[order],
+        start=np.append(0, ends)[:-1][order],
+        stop=ends[order],
+        **columns,
+    )
+    runs.write(table, work.output("candidates.arrow", "candidates"))
+    flat = pa.chunked_array(pieces, pa.uint64())
+    runs.write(pa.table({"hashes": flat}), work.output("shingles.arrow", "shingles"))
+
+
+def _texts(
+    work: Workspace, partition: Artifact, rows: np.ndarray
+) -> Iterator[tuple[int, int, pa.LargeStringArray, np.ndarray]]:
+    """Texts of the partition piece by piece: which of the `rows` lie in it, and where."""
+    first = 0
+    with pq.ParquetFile(work.open(partition), pre_buffer=False, buffer_size=1 << 20) as file:
+        for batch in file.iter_batches(TEXT_ROWS, columns=["text"], use_threads=False):
+            start, stop = np.searchsorted(rows, [first, first + batch.num_rows])
+            if stop > start:
+                yield start, stop, batch.column(0).cast(pa.large_string()), rows[start:stop] - first
+            first += batch.num_rows
+
+
+def confirm(task: Task, work: Workspace) -> None:
+    """Task: true similarity of one batch of candidates, components over proven pairs, and their survivors."""
+    params = task.params
+    layout_file, *files = task.inputs
+    layout = runs.Layout.read(work.open(layout_file))
+    found, hashes, bounds = _load(work, files, params["batch"])
+    doc, shift = found.column("doc").to_numpy(), found.column("shift").to_numpy()
+    members, ends = _groups(work, files, params["batch"])
+    bars = {"jaccard": params["verify"], "containment": params["containment"]}
+    root, compared = clusters.verify(np.searchsorted(doc, members), ends, hashes, bounds, shift, **bars)
+    sizes = np.bincount(root, minlength=len(doc))
+    rows = np.flatnonzero(sizes[root] > 1)
+    component = layout.components(doc)
+    part = found.take(rows).combine_chunks()
+    keys = choose.rank_keys(part, component[rows], layout.names, params["survivor"], params["priority"])
+    best, stops = choose.in_clusters(root[rows], keys, doc[rows])
+    may = choose.allowed(layout.names, params["policies"], "minhash")
+    order = rows[best]
+    replaced = np.full(len(doc), -1)
+    if params["transitive"]:
+        chosen = clusters.choose(best, stops, component[rows], may)
+        replaced[rows] = np.where(chosen >= 0, rows[chosen], -1)
+    else:
+        replaced = clusters.choose_similar(order, stops, component, may, hashes, bounds, shift, **bars)
+    gone = np.flatnonzero(replaced >= 0)
+    gone = gone[np.argsort(replaced[gone], kind="stable")]
+    similarity = np.ones(len(doc))
+    similarity[gone] = clusters.similarities(replaced[gone], gone, hashes, bounds, shift)
+    write_merged(work, found, replaced, similarity, sizes[root], compared=compared, clusters=len(stops))
+
+
+def _load(work: Workspace, files: list[Artifact], batch: int) -> tuple[pa.Table, np.ndarray, np.ndarray]:
+    """The batch's candidates in order of document, and their shingle sets one after the other with their bounds."""
+    tables, parts = [], []
+    candidates = runs.open_all(work, files, "candidates")
+    for table, flat in zip(candidates, runs.open_all(work, files, "shingles"), strict=True):
+        low, high = np.searchsorted(runs.column(table, "batch"), [batch, batch + 1])
+        if high > low:
+            table = table.slice(low, high - low)
+            tables.append(table)
+            parts.append((runs.column(flat, "hashes"), runs.column(table, "start"), runs.column(table, "stop")))
+    found = pa.concat_tables(tables).combine_chunks()  # partitions come in order, and rows in order within a batch
+    sizes = np.concatenate([stop - start for _, start, stop in parts])
+    bounds = np.append(0, np.cumsum(sizes))
+    hashes = np.empty(bounds[-1], np.uint64)
+    at = 0
+    for flat, start, stop in parts:
+        clusters.gather(flat, start, stop, hashes, at)
+        at += int((stop - start).sum())
+    return found.drop_columns(["batch", "start", "stop"]), hashes, bounds
+
+
+def _groups(work: Workspace, files: list[Artifact], batch: int) -> tuple[np.ndarray, np.ndarray]:
+    """Candidate groups of the batch over all bucket files."""
+    members, ends, filled = [], [], 0
+    for table in runs.open_all(work, files, "routed"):
+        low, high = np.searchsorted(runs.column(table, "batch"), [batch, batch + 1])
+        flat, stops = runs.unlists(table, "members", low, high)
+        members.append(flat)
+        ends.append(stops + filled)
+        filled += len(flat)
+    return np.concatenate(members), np.concatenate(ends)

@@ -1,0 +1,385 @@
+"""Clusters of documents: ordering of sorted runs, union-find, and verified similarity of sets of shingle hashes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import types
+
+from pilebuilder.kernels.jit import kernel
+
+U = np.uint64
+INT64S = types.Array(types.int64, 1, "C", readonly=True)
+UINT64S = types.Array(types.uint64, 1, "C", readonly=True)
+INDEX = types.Array(types.int64, 1, "C")
+HASHES = types.Array(types.uint64, 1, "C")
+STAMPS = types.Array(types.int32, 1, "C")
+FLOATS = types.Array(types.float64, 1, "C")
+FLAGS = types.Array(types.boolean, 1, "C")
+
+WHOLE_GROUP = 64
+"""Documents that share a band key are compared all with all up to this many; beyond, with `LEADERS` of the group."""
+LEADERS = 32
+
+
+@kernel(types.void(INDEX, UINT64S))
+def _settle(order: Any, keys: Any) -> None:
+    """Within runs of equal keys, put `order` in ascending order: a sort that is not stable becomes one that is."""
+    n = len(order)
+    start = 0
+    while start < n:
+        stop = start + 1
+        key = keys[order[start]]
+        while stop < n and keys[order[stop]] == key:
+            stop += 1
+        if stop - start == 2:
+            if order[start] > order[start + 1]:
+                order[start], order[start + 1] = order[start + 1], order[start]
+        elif stop - start > 2:
+            order[start:stop] = np.sort(order[start:stop])
+        start = stop
+
+
+def stable_order(keys: np.ndarray) -> np.ndarray:
+    """As ``np.argsort(keys, kind="stable")`` for uint64, by the faster unstable sort: the same on every machine."""
+    order = np.argsort(keys)
+    _settle(order, keys)
+    return order
+
+
+@kernel(types.int64(INDEX, types.int64))
+def find(parent: Any, x: Any) -> Any:
+    """Root of x, halving the path on the way."""
+    while parent[x] != x:
+        parent[x] = parent[parent[x]]
+        x = parent[x]
+    return x
+
+
+@kernel(types.boolean(INDEX, types.int64, types.int64))
+def unite(parent: Any, x: Any, y: Any) -> Any:
+    """Join two trees under the smaller root; false when they were one already."""
+    x, y = find(parent, x), find(parent, y)
+    if x == y:
+        return False
+    if x < y:
+        parent[y] = x
+    else:
+        parent[x] = y
+    return True
+
+
+@kernel(types.void(INDEX, INT64S, INT64S))
+def unite_groups(parent: Any, members: Any, ends: Any) -> None:
+    """Join all members of each group ``members[ends[g-1]:ends[g]]``."""
+    start = 0
+    for group in range(len(ends)):
+        for k in range(start + 1, ends[group]):
+            unite(parent, members[start], members[k])
+        start = ends[group]
+
+
+@kernel(types.void(INDEX))
+def flatten(parent: Any) -> None:
+    """Point every entry at its root, which is the smallest member."""
+    for x in range(len(parent)):
+        parent[x] = parent[parent[x]]  # roots are smaller: already flat
+
+
+@kernel(types.void(UINT64S, INT64S, INT64S, HASHES, types.int64))
+def gather(values: Any, starts: Any, stops: Any, out: Any, at: Any) -> None:
+    """Copy the pieces ``values[starts[k]:stops[k]]`` one after the other into `out` from `at` on."""
+    for k in range(len(starts)):
+        for i in range(starts[k], stops[k]):
+            out[at] = values[i]
+            at += 1
+
+
+# -- sets of hashes
+
+
+@kernel(types.uint64(UINT64S, types.int64, types.int64, HASHES, STAMPS, types.int32))
+def _load(hashes: Any, start: Any, stop: Any, slots: Any, stamps: Any, stamp: Any) -> Any:
+    """Put a set into the table; returns the mask of the part of the table that it uses."""
+    size = 64
+    while size < 2 * (stop - start):
+        size *= 2
+    mask = U(size - 1)
+    for k in range(start, stop):
+        h = hashes[k]
+        slot = h & mask
+        while stamps[slot] == stamp:
+            slot = (slot + U(1)) & mask
+        stamps[slot] = stamp
+        slots[slot] = h
+    return mask
+
+
+@kernel(
+    types.int64(UINT64S, types.int64, types.int64, HASHES, STAMPS, types.int32, types.uint64, types.int64),
+)
+def _shared(hashes: Any, start: Any, stop: Any, slots: Any, stamps: Any, stamp: Any, mask: Any, needed: Any) -> Any:
+    """How many of the hashes are in the table; -1 as soon as `needed` cannot be reached any more."""
+    found = 0
+    spare = (stop - start) - needed
+    for k in range(start, stop):
+        h = hashes[k]
+        slot = h & mask
+        while stamps[slot] == stamp and slots[slot] != h:
+            slot = (slot + U(1)) & mask
+        if stamps[slot] == stamp:
+            found += 1
+        else:
+            spare -= 1
+            if spare < 0:
+                return -1
+    return found
+
+
+@kernel(types.int64(UINT64S, types.int64, types.int64, types.int64))
+def _sampled(hashes: Any, start: Any, stop: Any, shift: Any) -> Any:
+    """How many of the hashes belong to the sample of this shift."""
+    if shift == 0:
+        return stop - start
+    count = 0
+    for k in range(start, stop):
+        count += hashes[k] >> U(64 - shift) == U(0)
+    return count
+
+
+@kernel(
+    types.float64(
+        UINT64S, INT64S, INT64S, types.int64, types.int64, types.float64, types.float64,
+        HASHES, STAMPS, types.int32, types.uint64,
+    )
+)  # fmt: skip
+def _similarity(
+    hashes: Any, bounds: Any, shifts: Any, i: Any, j: Any, jaccard: Any, containment: Any,
+    slots: Any, stamps: Any, stamp: Any, mask: Any,
+) -> Any:  # fmt: skip
+    """Jaccard similarity of set j with set i, which is in the table; -1 when neither bound is reached.
+
+    `containment` above 1 is never reached. Sets sampled at different shifts are compared at the coarser one.
+    """
+    shift = max(shifts[i], shifts[j])
+    a = _sampled(hashes, bounds[i], bounds[i + 1], shift if shifts[i] < shift else 0)
+    b = _sampled(hashes, bounds[j], bounds[j + 1], shift if shifts[j] < shift else 0)
+    needed = np.int64(np.ceil(jaccard * (a + b) / (1.0 + jaccard) - 1e-9))
+    if containment <= 1.0:
+        needed = min(needed, np.int64(np.ceil(containment * min(a, b) - 1e-9)))
+    if needed > min(a, b):
+        return -1.0
+    stop_early = shifts[i] == shifts[j]
+    found = _shared(
+        hashes, bounds[j], bounds[j + 1], slots, stamps, stamp, mask, needed if stop_early else 0
+    )  # fmt: skip
+    if found < needed or a + b == found:
+        return -1.0
+    return found / (a + b - found)
+
+
+@kernel(
+    types.int64(INT64S, INT64S, UINT64S, INT64S, INT64S, types.float64, types.float64, INDEX, HASHES, STAMPS, INDEX)
+)
+def _verify(
+    members: Any, ends: Any, hashes: Any, bounds: Any, shifts: Any, jaccard: Any, containment: Any,
+    parent: Any, slots: Any, stamps: Any, leaders: Any,
+) -> Any:  # fmt: skip
+    """Join the members of candidate groups whose similarity is proven; returns the number of comparisons.
+
+    A pair that is connected already is not compared again: components do not change by it. In a group of more than
+    `WHOLE_GROUP`, a member is compared with its predecessor and with the latest `LEADERS` members that opened a
+    component of their own, so that a million copies cost a million comparisons.
+    """
+    compared = 0
+    stamp = np.int32(0)
+    start = 0
+    for group in range(len(ends)):
+        stop = ends[group]
+        whole = stop - start <= WHOLE_GROUP
+        count = 0
+        for k in range(start, stop):
+            i = members[k]
+            loaded, joined = False, False
+            mask = U(0)
+            limit = k - start if whole else min(count, LEADERS) + 1
+            for n in range(limit):
+                if whole:
+                    j = members[start + n]
+                elif n == 0:
+                    if k == start:
+                        continue
+                    j = members[k - 1]
+                else:
+                    j = leaders[(count - n) % LEADERS]
+                if find(parent, i) == find(parent, j):
+                    joined = True
+                    continue
+                if not loaded:
+                    loaded = True
+                    stamp += np.int32(1)
+                    mask = _load(hashes, bounds[i], bounds[i + 1], slots, stamps, stamp)
+                compared += 1
+                if _similarity(hashes, bounds, shifts, i, j, jaccard, containment, slots, stamps, stamp, mask) >= 0:
+                    unite(parent, i, j)
+                    joined = True
+                    if not whole:
+                        break
+            if not joined and not whole:
+                leaders[count % LEADERS] = i
+                count += 1
+        start = stop
+    return compared
+
+
+@kernel(types.void(INT64S, INT64S, UINT64S, INT64S, INT64S, HASHES, STAMPS, FLOATS))
+def _similarities(
+    first: Any, second: Any, hashes: Any, bounds: Any, shifts: Any, slots: Any, stamps: Any, out: Any
+) -> None:
+    stamp = np.int32(0)
+    loaded = np.int64(-1)
+    mask = U(0)
+    for k in range(len(out)):
+        i, j = first[k], second[k]
+        if i != loaded:
+            loaded = i
+            stamp += np.int32(1)
+            mask = _load(hashes, bounds[i], bounds[i + 1], slots, stamps, stamp)
+        out[k] = max(0.0, _similarity(hashes, bounds, shifts, i, j, 0.0, 2.0, slots, stamps, stamp, mask))
+
+
+def slots_for(bounds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Hash table for the largest of these sets: slots and stamps."""
+    largest = int(np.diff(bounds).max(initial=0))
+    size = 1 << max(6, (2 * largest).bit_length())
+    return np.zeros(size, np.uint64), np.zeros(size, np.int32)
+
+
+def verify(
+    members: np.ndarray,
+    ends: np.ndarray,
+    hashes: np.ndarray,
+    bounds: np.ndarray,
+    shifts: np.ndarray,
+    *,
+    jaccard: float,
+    containment: float | None = None,
+) -> tuple[np.ndarray, int]:
+    """Component of each set (the smallest index in it) over verified pairs, and the number of comparisons made.
+
+    `members[ends[g-1]:ends[g]]` are candidate group g; set i is ``hashes[bounds[i]:bounds[i+1]]``, distinct, sampled
+    at `shifts[i]`.
+    """
+    parent = np.arange(len(bounds) - 1)
+    slots, stamps = slots_for(bounds)
+    compared = _verify(
+        members, ends, hashes, bounds, shifts, jaccard, 2.0 if containment is None else containment,
+        parent, slots, stamps, np.zeros(LEADERS, np.int64),
+    )  # fmt: skip
+    flatten(parent)
+    return parent, int(compared)
+
+
+def similarities(
+    first: np.ndarray, second: np.ndarray, hashes: np.ndarray, bounds: np.ndarray, shifts: np.ndarray
+) -> np.ndarray:
+    """Jaccard similarity of set pairs (float64); fastest when equal values of `first` stand together."""
+    out = np.zeros(len(first), np.float64)
+    slots, stamps = slots_for(bounds)
+    _similarities(first, second, hashes, bounds, shifts, slots, stamps, out)
+    return out
+
+
+COMPONENTS = types.Array(types.int32, 1, "C", readonly=True)
+ALLOWED = types.Array(types.boolean, 2, "C", readonly=True)
+RIVALS = 1024
+"""Survivors of one cluster that a text is compared with when each removal must be similar to its survivor."""
+
+
+@kernel(types.void(INT64S, INT64S, COMPONENTS, ALLOWED, INDEX, INDEX))
+def _choose(order: Any, ends: Any, component: Any, allowed: Any, kept: Any, replaced: Any) -> None:
+    """In each cluster, best first: a document leaves for the first survivor whose component may replace its own."""
+    start = 0
+    for group in range(len(ends)):
+        count = 0
+        for k in range(start, ends[group]):
+            i = order[k]
+            for n in range(count):
+                if allowed[component[i], component[kept[n]]]:
+                    replaced[i] = kept[n]
+                    break
+            if replaced[i] < 0:
+                new = True  # one survivor of each component is enough to decide
+                for n in range(count):
+                    new &= component[kept[n]] != component[i]
+                if new:
+                    kept[count] = i
+                    count += 1
+        start = ends[group]
+
+
+@kernel(
+    types.void(
+        INT64S, INT64S, COMPONENTS, ALLOWED, UINT64S, INT64S, INT64S, types.float64, types.float64,
+        HASHES, STAMPS, INDEX, INDEX,
+    )
+)  # fmt: skip
+def _choose_similar(
+    order: Any, ends: Any, component: Any, allowed: Any, hashes: Any, bounds: Any, shifts: Any, jaccard: Any,
+    containment: Any, slots: Any, stamps: Any, kept: Any, replaced: Any,
+) -> None:  # fmt: skip
+    """As `_choose`, but a document leaves only for a survivor that it is similar to itself."""
+    stamp = np.int32(0)
+    start = 0
+    for group in range(len(ends)):
+        count = 0
+        for k in range(start, ends[group]):
+            i = order[k]
+            stamp += np.int32(1)
+            mask = _load(hashes, bounds[i], bounds[i + 1], slots, stamps, stamp)
+            for n in range(min(count, RIVALS)):
+                j = kept[(count - 1 - n) % len(kept)] if count > RIVALS else kept[n]
+                if allowed[component[i], component[j]] and (
+                    _similarity(hashes, bounds, shifts, i, j, jaccard, containment, slots, stamps, stamp, mask) >= 0
+                ):
+                    replaced[i] = j
+                    break
+            if replaced[i] < 0:
+                kept[count] = i
+                count += 1
+        start = ends[group]
+
+
+def choose(order: np.ndarray, ends: np.ndarray, component: np.ndarray, allowed: np.ndarray) -> np.ndarray:
+    """For each document, the survivor that replaces it, or -1 for a survivor (int64).
+
+    `order` lists the documents (0 .. n-1) cluster by cluster, best first; `ends` are the ends of the clusters in it;
+    ``allowed[a, b]`` says whether a document of component b may replace one of component a.
+    """
+    replaced = np.full(len(order), -1)
+    longest = int(np.diff(ends, prepend=0).max(initial=0))
+    _choose(order, ends, component, allowed, np.zeros(longest + 1, np.int64), replaced)
+    return replaced
+
+
+def choose_similar(
+    order: np.ndarray,
+    ends: np.ndarray,
+    component: np.ndarray,
+    allowed: np.ndarray,
+    hashes: np.ndarray,
+    bounds: np.ndarray,
+    shifts: np.ndarray,
+    *,
+    jaccard: float,
+    containment: float | None = None,
+) -> np.ndarray:
+    """As `choose`, where the survivor must be similar to the document that it replaces (see `verify`)."""
+    replaced = np.full(len(order), -1)
+    longest = int(np.diff(ends, prepend=0).max(initial=0))
+    _choose_similar(
+        order, ends, component, allowed, hashes, bounds, shifts, jaccard,
+        2.0 if containment is None else containment, *slots_for(bounds), np.zeros(longest + 1, np.int64), replaced,
+    )  # fmt: skip
+    return replaced

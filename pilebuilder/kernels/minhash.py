@@ -1,0 +1,346 @@
+"""MinHash signatures, band keys, and 128-bit digests of texts and addresses, over Arrow text buffers.
+
+Signatures are those of datasketch, bit for bit, in both of its schemes: ``affine32`` (its default since 2.0) and
+``legacy`` (a*h + b modulo 2^61 - 1, the only one before). `datasketch.LeanMinHash(seed=seed, hashvalues=row,
+scheme=scheme)` built from a row of `signatures` equals the one datasketch computes from `reference_shingles` with
+``hashfunc=shingle_hash32``.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import numpy as np
+from numba import types
+
+from pilebuilder.kernels.jit import kernel
+from pilebuilder.kernels.shingles import (
+    BUFFER,
+    BYTES,
+    COUNTS,
+    HASHES,
+    HIGH,
+    MULTIPLY,
+    OFFSETS,
+    UINT32S,
+    U,
+    fold_table,
+    load8,
+    mix64,
+    next_shingles,
+    power_of,
+    store8,
+    workspace,
+)
+
+SCHEMES = ("affine32", "legacy")
+MERSENNE = U((1 << 61) - 1)
+U32 = np.uint32
+EMPTY = U32(0xFFFFFFFF)
+PERMUTATION = types.Array(types.uint64, 1, "C", readonly=True)
+SIGNATURE = types.Array(types.uint32, 1, "C")
+SIGNATURES = types.Array(types.uint32, 2, "C")
+
+
+@functools.cache
+def permutations(count: int, seed: int, scheme: str) -> tuple[np.ndarray, np.ndarray]:
+    """Multipliers and addends (uint64) of datasketch's permutations for this seed and scheme."""
+    generator = np.random.RandomState(seed)
+    if scheme == "legacy":
+        prime = int(MERSENNE)
+        pairs = [
+            (generator.randint(1, prime, dtype=np.uint64), generator.randint(0, prime, dtype=np.uint64))
+            for _ in range(count)
+        ]
+        a, b = np.array(pairs, np.uint64).T.copy()
+    elif scheme == "affine32":
+        a = generator.randint(0, 1 << 31, count, dtype=np.uint32).astype(np.uint64) * U(2) + U(1)
+        b = generator.randint(0, 1 << 32, count, dtype=np.uint32).astype(np.uint64)
+    else:
+        raise ValueError(f"no permutation scheme is named {scheme!r}; known: {', '.join(SCHEMES)}")
+    a.flags.writeable = b.flags.writeable = False
+    return a, b
+
+
+@kernel(types.void(HASHES, types.intp, SIGNATURE))
+def _premix(hashes: Any, count: Any, out: Any) -> None:
+    """The low halves of the hashes through MurmurHash3's 32-bit finaliser, as datasketch does before affine maps."""
+    for k in range(count):
+        h = U32(hashes[k])
+        h = U32((h ^ (h >> U32(16))) * U32(0x85EBCA6B))
+        h = U32((h ^ (h >> U32(13))) * U32(0xC2B2AE35))
+        out[k] = h ^ (h >> U32(16))
+
+
+@kernel(types.void(SIGNATURE, types.intp, SIGNATURE, SIGNATURE, SIGNATURE))
+def _lower_affine(hashes: Any, count: Any, a: Any, b: Any, signature: Any) -> None:
+    """Lower a signature by `count` hashes: eight at a time, so that a, b and the minimum are loaded once for eight."""
+    k = 0
+    while k + 8 <= count:
+        h0, h1, h2, h3 = hashes[k], hashes[k + 1], hashes[k + 2], hashes[k + 3]
+        h4, h5, h6, h7 = hashes[k + 4], hashes[k + 5], hashes[k + 6], hashes[k + 7]
+        for j in range(len(a)):
+            x, y = a[j], b[j]
+            low = min(min(U32(x * h0 + y), U32(x * h1 + y)), min(U32(x * h2 + y), U32(x * h3 + y)))
+            top = min(min(U32(x * h4 + y), U32(x * h5 + y)), min(U32(x * h6 + y), U32(x * h7 + y)))
+            signature[j] = min(min(low, top), signature[j])
+        k += 8
+    while k < count:
+        h = hashes[k]
+        for j in range(len(a)):
+            signature[j] = min(U32(a[j] * h + b[j]), signature[j])
+        k += 1
+
+
+@kernel(types.void(HASHES, types.intp, PERMUTATION, PERMUTATION, SIGNATURE))
+def _lower_legacy(hashes: Any, count: Any, a: Any, b: Any, signature: Any) -> None:
+    """The same for (a*h + b mod 2^64) mod (2^61 - 1), of which the low 32 bits count."""
+    for k in range(count):
+        h = hashes[k] & U(0xFFFFFFFF)
+        for j in range(len(a)):
+            v = a[j] * h + b[j]
+            v = (v & MERSENNE) + (v >> U(61))
+            v = min(v, v - MERSENNE)  # below the prime the difference wraps around and is larger
+            signature[j] = min(U32(v), signature[j])
+
+
+@kernel(
+    types.void(
+        BYTES, OFFSETS, UINT32S, types.intp, types.uint64, PERMUTATION, PERMUTATION, types.boolean,
+        BUFFER, HASHES, HASHES, COUNTS, SIGNATURES, COUNTS, BUFFER,
+    ),
+)  # fmt: skip
+def _signatures(
+    data: Any, offsets: Any, table: Any, ngram: Any, power: Any, a: Any, b: Any, affine: Any,
+    folded: Any, prefix: Any, block: Any, state: Any, signatures: Any, shingles: Any, few: Any,
+) -> None:  # fmt: skip
+    a32, b32 = a.astype(U32), b.astype(U32)
+    mixed = np.empty(len(block), U32)
+    for row in range(len(shingles)):
+        at, stop = offsets[row], offsets[row + 1]
+        signature = signatures[row]
+        signature[:] = EMPTY
+        state[:] = 0
+        while True:
+            at, count = next_shingles(data, at, stop, table, ngram, power, folded, prefix, block, state)
+            if affine:
+                _premix(block, count, mixed)
+                _lower_affine(mixed, count, a32, b32, signature)
+            else:
+                _lower_legacy(block, count, a, b, signature)
+            if at >= stop:
+                break
+        shingles[row] = state[2]
+        few[row] = state[3]
+
+
+def signatures(
+    data: np.ndarray, offsets: np.ndarray, *, ngram: int, count: int, seed: int, scheme: str = "affine32"
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """MinHash signatures of texts.
+
+    Returns the signatures (uint32, documents x count; all ones for a text without words), the numbers of shingles with
+    repeats (int64), and whether a text has words, but fewer than `ngram`, so that all of them make its one shingle.
+    """
+    rows = len(offsets) - 1
+    out, shingles, few = np.empty((rows, count), np.uint32), np.zeros(rows, np.int64), np.zeros(rows, np.uint8)
+    a, b = permutations(count, seed, scheme)
+    work = workspace(ngram)
+    table, power = fold_table(), power_of(ngram)
+    _signatures(data, offsets, table, ngram, power, a, b, scheme == "affine32", *work, out, shingles, few)
+    return out, shingles, few.astype(bool)
+
+
+@kernel(types.void(SIGNATURES, types.intp, types.Array(types.uint64, 2, "C")))
+def _band_keys(signatures: Any, rows: Any, keys: Any) -> None:
+    for i in range(keys.shape[0]):
+        for band in range(keys.shape[1]):
+            h = U(band + 1) * MULTIPLY
+            for k in range(band * rows, band * rows + rows):
+                h = (h ^ U(signatures[i, k])) * MULTIPLY
+                h ^= h >> U(32)
+            keys[i, band] = mix64(h)
+
+
+def band_keys(signatures: np.ndarray, *, bands: int, rows: int) -> np.ndarray:
+    """Keys (uint64, documents x bands): equal in a band when its `rows` minima are; never equal across bands."""
+    keys = np.empty((len(signatures), bands), np.uint64)
+    _band_keys(signatures, rows, keys)
+    return keys
+
+
+# -- digests
+
+
+@kernel(types.uint64(types.uint64, types.uint64), inline="always")
+def _rotate(x: Any, bits: Any) -> Any:
+    return (x << bits) | (x >> (U(64) - bits))
+
+
+C1, C2 = U(0x87C37B91114253D5), U(0x4CF5AD432745937F)
+
+
+@kernel(types.void(BUFFER, types.intp, COUNTS, HASHES))
+def _absorb(data: Any, end: Any, at: Any, state: Any) -> None:
+    """MurmurHash3 x64 128: whole blocks of 16 bytes of `data[at[0]:end]`; moves `at[0]` on."""
+    h1, h2 = state[0], state[1]
+    i = at[0]
+    while i + 16 <= end:
+        k1, k2 = load8(data, i), load8(data, i + 8)
+        h1 ^= _rotate(k1 * C1, U(31)) * C2
+        h1 = (_rotate(h1, U(27)) + h2) * U(5) + U(0x52DCE729)
+        h2 ^= _rotate(k2 * C2, U(33)) * C1
+        h2 = (_rotate(h2, U(31)) + h1) * U(5) + U(0x38495AB5)
+        i += 16
+    state[0], state[1] = h1, h2
+    at[0] = i
+
+
+@kernel(types.void(BUFFER, types.intp, types.intp, types.intp, HASHES))
+def _finish(data: Any, at: Any, end: Any, length: Any, state: Any) -> None:
+    """MurmurHash3's tail of fewer than 16 bytes and its finaliser; `data` has 16 bytes of room behind `end`."""
+    h1, h2 = state[0], state[1]
+    store8(data, end, U(0))
+    store8(data, end + 8, U(0))
+    if end > at:
+        k1, k2 = load8(data, at), load8(data, at + 8)
+        h2 ^= _rotate(k2 * C2, U(33)) * C1
+        h1 ^= _rotate(k1 * C1, U(31)) * C2
+    h1 ^= U(length)
+    h2 ^= U(length)
+    h1 += h2
+    h2 += h1
+    h1, h2 = mix64(h1), mix64(h2)
+    h1 += h2
+    h2 += h1
+    state[0], state[1] = h1, h2
+
+
+SPACES, LOW7, PRINTABLE = U(0x2020202020202020), U(0x7F7F7F7F7F7F7F7F), U(0x5F5F5F5F5F5F5F5F)
+PIECE = 8192
+DIGESTS = types.Array(types.uint64, 2, "C")
+
+
+@kernel(types.void(BYTES, OFFSETS, types.uint64, BUFFER, DIGESTS))
+def _digests(data: Any, offsets: Any, seed: Any, buffer: Any, out: Any) -> None:
+    at = np.zeros(1, np.int64)
+    for row in range(len(out)):
+        state = out[row]
+        state[0] = state[1] = seed
+        end, length, space = 0, 0, True  # space: the last byte out is one, or nothing is out yet
+        i, stop = offsets[row], offsets[row + 1]
+        while i < stop:
+            if i + 8 <= stop:
+                x = load8(data, i)
+                blank = ~(((x & LOW7) + PRINTABLE) | x) & HIGH
+                twice = blank & ((blank << U(8)) | (U(0x80) if space else U(0)))
+                if twice == U(0):
+                    mask = (blank >> U(7)) * U(0xFF)
+                    store8(buffer, end, (x & ~mask) | (SPACES & mask))
+                    space = blank >> U(63) != U(0)
+                    i += 8
+                    end += 8
+            if i + 8 > stop or twice != U(0):
+                for _ in range(min(8, stop - i)):
+                    c = data[i]
+                    i += 1
+                    if c > 0x20:
+                        buffer[end] = c
+                        end += 1
+                        space = False
+                    elif not space:
+                        buffer[end] = 0x20
+                        end += 1
+                        space = True
+            if end >= PIECE:  # hash whole blocks, but never the last byte: it may be a space at the end of the text
+                at[0] = 0
+                _absorb(buffer, end - 1, at, state)
+                length += at[0]
+                for k in range(end - at[0]):
+                    buffer[k] = buffer[at[0] + k]
+                end -= at[0]
+        if end > 0 and space:
+            end -= 1
+        at[0] = 0
+        _absorb(buffer, end, at, state)
+        _finish(buffer, at[0], end, length + end, state)
+
+
+def digests(data: np.ndarray, offsets: np.ndarray, *, seed: int = 0) -> np.ndarray:
+    """128-bit digests (uint64, documents x 2): MurmurHash3 x64 128 of the text with white space normalised.
+
+    Every run of ASCII white space and control characters counts as one space, and there is none at either end. The
+    digest is wide, not cryptographic: it tells texts apart that were not built to collide.
+    """
+    out = np.empty((len(offsets) - 1, 2), np.uint64)
+    _digests(data, offsets, U(seed), np.zeros(PIECE + 64, np.uint8), out)
+    return out
+
+
+@kernel(types.intp(BYTES, types.intp, types.intp, BUFFER))
+def _canonical_url(data: Any, at: Any, stop: Any, out: Any) -> Any:
+    """Write an address without what does not name the page; returns its length. See `url_keys`."""
+    while at < stop and data[at] <= 0x20:
+        at += 1
+    while stop > at and data[stop - 1] <= 0x20:
+        stop -= 1
+    host = at
+    for k in range(at, min(stop, at + 6)):  # http:// or https://; any other scheme is part of the name
+        if data[k] == 0x3A:
+            if k + 2 < stop and data[k + 1] == 0x2F and data[k + 2] == 0x2F and (data[at] | 0x20) == 0x68:
+                host = k + 3
+            break
+    if host > at:
+        at = host
+        www = at + 4 <= stop and data[at + 3] == 0x2E
+        for k in range(3):
+            www = www and (data[at + k] | 0x20) == 0x77
+        if www:
+            at += 4
+    end, inside, port = 0, True, -1
+    for k in range(at, stop + 1):
+        c = data[k] if k < stop else 0x23
+        if inside and (c == 0x2F or c == 0x3F or c == 0x23):
+            inside = False
+            if port >= 0 and (
+                (end - port == 3 and out[port + 1] == 0x38 and out[port + 2] == 0x30)
+                or (end - port == 4 and out[port + 1] == 0x34 and out[port + 2] == 0x34 and out[port + 3] == 0x33)
+            ):
+                end = port
+        if c == 0x23:
+            break
+        if inside:
+            if c == 0x3A:
+                port = end
+            if 0x41 <= c <= 0x5A:
+                c |= 0x20
+        out[end] = c
+        end += 1
+    while end > 0 and out[end - 1] == 0x2F:
+        end -= 1
+    return end
+
+
+@kernel(types.void(BYTES, OFFSETS, types.uint64, BUFFER, DIGESTS))
+def _url_keys(data: Any, offsets: Any, seed: Any, buffer: Any, out: Any) -> None:
+    at = np.zeros(1, np.int64)
+    for row in range(len(out)):
+        state = out[row]
+        state[0] = state[1] = seed
+        end = _canonical_url(data, offsets[row], offsets[row + 1], buffer)
+        at[0] = 0
+        _absorb(buffer, end, at, state)
+        _finish(buffer, at[0], end, end, state)
+
+
+def url_keys(data: np.ndarray, offsets: np.ndarray, *, seed: int = 0) -> np.ndarray:
+    """128-bit keys (uint64, rows x 2) of web addresses in canonical form.
+
+    ``http://``, ``https://``, ``www.``, default ports, the fragment and slashes at the end do not count, nor does the
+    case of the host; path and query do, as written.
+    """
+    out = np.empty((len(offsets) - 1, 2), np.uint64)
+    longest = int(np.diff(offsets).max(initial=0))
+    _url_keys(data, offsets, U(seed), np.zeros(longest + 32, np.uint8), out)
+    return out

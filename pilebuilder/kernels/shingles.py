@@ -1,0 +1,443 @@
+"""Words and word n-grams of UTF-8 text as 64-bit hashes, and digests of whole texts; no string is ever built.
+
+Normal form. A *word* is a longest run of letters, digits, ``_`` and combining marks (`str.isalnum`, Unicode
+categories L, N and M), case-folded one code point at a time; format characters (soft hyphen, joiners, byte order
+mark) are ignored; a character of a script that is written without spaces (Han, kana, Thai, Lao, Khmer, Myanmar) is a
+word of its own. A word longer than `WORD_BYTES` is cut into pieces of that size. `reference_words` states the same in
+plain Python, and the tests hold the kernels to it.
+
+A *shingle* is `ngram` successive words; a text of fewer words is one shingle; a text of no words has none. Its hash is
+``mix64`` of a polynomial in the word hashes, so it can be computed from the joined words alone (`shingle_hash`).
+
+Kernels read texts in blocks of `BLOCK` bytes: memory does not grow with the length of a document.
+"""
+
+from __future__ import annotations
+
+import functools
+import unicodedata
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
+
+from pilebuilder.kernels.jit import kernel
+
+BLOCK = 8192
+"""Bytes of text folded at a time: text, words and hashes of one block stay in the first two cache levels."""
+WORD_BYTES = 4096
+TEXT_VERSION = 1
+"""Version of the normal form and of both hashes: signatures of different versions do not compare."""
+
+U = np.uint64
+MULTIPLY, POLYNOMIAL = U(0x9E3779B97F4A7C15), U(0xD6E8FEB86659FD93)
+ONES, HIGH, SPREAD = U(0x0101010101010101), U(0x8080808080808080), U(0xFF)
+# Code points above this are unassigned or private, except format characters and marks of plane 14.
+TABLE_SIZE = 0x33400
+ALONE, IGNORED, POINT = np.uint32(1 << 31), np.uint32(1 << 30), np.uint32(0x1FFFFF)
+# Scripts written without spaces between words, as ranges of code points.
+UNSPACED = (
+    (0x0E00, 0x0F00), (0x1000, 0x10A0), (0x1780, 0x1800), (0x3005, 0x3008), (0x3040, 0x3100), (0x31F0, 0x3200),
+    (0x3400, 0x4DC0), (0x4E00, 0xA000), (0xF900, 0xFB00), (0xFF66, 0xFF9E), (0x20000, 0x323B0),
+)  # fmt: skip
+
+
+@functools.cache
+def fold_table() -> np.ndarray:
+    """What each code point contributes to a word: its folded code point with flags, or 0 for a separator."""
+    table = np.zeros(TABLE_SIZE, np.uint32)
+    category = unicodedata.category
+    for point in range(TABLE_SIZE):
+        char = chr(point)
+        if char.isalnum() or char == "_":
+            folded = char.casefold()
+            folded = folded if len(folded) == 1 else char.lower()
+            table[point] = ord(folded) if len(folded) == 1 else point
+        else:
+            kind = category(char)
+            if kind[0] == "M":
+                table[point] = point
+            elif kind == "Cf":
+                table[point] = IGNORED
+    for low, high in UNSPACED:
+        part = table[low:high]
+        part[(part != 0) & (part != IGNORED)] |= ALONE
+    table.flags.writeable = False
+    return table
+
+
+def reference_words(text: str) -> list[bytes]:
+    """The words of a text in UTF-8, in plain Python: the definition that kernels are tested against."""
+    table = fold_table()
+    pieces: list[str] = []
+    for char in text:
+        value = (
+            int(table[ord(char)]) if ord(char) < TABLE_SIZE else int(IGNORED) * (unicodedata.category(char) == "Cf")
+        )
+        if value == IGNORED:
+            continue
+        folded = chr(value & int(POINT)) if value else " "
+        pieces.append(f" {folded} " if value & int(ALONE) else folded)
+    words = "".join(pieces).split(" ")
+    return [w[i : i + WORD_BYTES] for w in (x.encode("utf-8", "surrogatepass") for x in words if x)
+            for i in range(0, len(w), WORD_BYTES)]  # fmt: skip
+
+
+def reference_shingles(text: str, ngram: int = 5) -> list[bytes]:
+    """The shingles of a text as joined words, repeats included: what to feed to `datasketch.MinHash`."""
+    words = reference_words(text)
+    if not words:
+        return []
+    return [b" ".join(words[i : i + ngram]) for i in range(max(1, len(words) - ngram + 1))]
+
+
+def shingle_hash(shingle: bytes) -> int:
+    """64-bit hash of a shingle (words joined by a space), in plain Python."""
+    full = (1 << 64) - 1
+    total = 0
+    for word in shingle.split(b" "):
+        state = 0
+        for at in range(0, len(word), 8):
+            state = (state ^ int.from_bytes(word[at : at + 8], "little")) * int(MULTIPLY) & full
+            state ^= state >> 29
+        total = (total * int(POLYNOMIAL) + state) & full
+    return int(mix64(U(total)))
+
+
+def shingle_hash32(shingle: bytes) -> int:
+    """The low half of `shingle_hash`: pass it to datasketch as `hashfunc` to get this project's signatures."""
+    return shingle_hash(shingle) & 0xFFFFFFFF
+
+
+BYTES = types.Array(types.uint8, 1, "C", readonly=True)
+UINT32S = types.Array(types.uint32, 1, "C", readonly=True)
+
+
+def _address(context: Any, builder: Any, kind: Any, array: Any, index: Any) -> Any:
+    data = context.make_array(kind)(context, builder, array).data
+    return builder.bitcast(builder.gep(data, [index]), ir.IntType(64).as_pointer())
+
+
+@intrinsic
+def load8(typing: Any, array: Any, index: Any) -> Any:
+    """Eight bytes from `index` of a uint8 array as a little-endian integer; the caller keeps within bounds."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.load(_address(context, builder, signature.args[0], *args), align=1)
+
+    return types.uint64(array, types.intp), generate
+
+
+@intrinsic
+def store8(typing: Any, array: Any, index: Any, value: Any) -> Any:
+    """Write eight bytes at `index` of a uint8 array; the caller keeps within bounds."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        builder.store(args[2], _address(context, builder, signature.args[0], *args[:2]), align=1)
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, types.uint64), generate
+
+
+@intrinsic
+def trailing_zeros(typing: Any, value: Any) -> Any:
+    """Number of zero bits below the lowest one bit (64 for 0)."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.cttz(args[0], ir.IntType(1)(0))
+
+    return types.intp(types.uint64), generate
+
+
+@kernel(types.uint64(types.uint64))
+def mix64(h: Any) -> Any:
+    """A bijection of 64-bit integers in which each input bit reaches each output bit (MurmurHash3's finaliser)."""
+    h ^= h >> U(33)
+    h *= U(0xFF51AFD7ED558CCD)
+    h ^= h >> U(33)
+    h *= U(0xC4CEB9FE1A85EC53)
+    return h ^ (h >> U(33))
+
+
+BUFFER = types.Array(types.uint8, 1, "C")
+HASHES = types.Array(types.uint64, 1, "C")
+COUNTS = types.Array(types.int64, 1, "C")
+OFFSETS = types.Array(types.int64, 1, "C", readonly=True)
+Pair = types.UniTuple(types.intp, 2)
+
+
+@kernel(types.uint64(types.uint64), inline="always")
+def _fold_ascii(x: Any) -> Any:
+    """Eight ASCII bytes: letters in lower case, digits and ``_`` as they are, everything else 0."""
+    low = x | U(0x2020202020202020)
+    alpha = (low + U(0x1F1F1F1F1F1F1F1F)) & ~(low + U(0x0505050505050505))  # high bit set: 'a' <= byte <= 'z'
+    digit = (x + U(0x5050505050505050)) & ~(x + U(0x4646464646464646))
+    under = ~((x ^ U(0x5F5F5F5F5F5F5F5F)) + U(0x7F7F7F7F7F7F7F7F)) & HIGH
+    alpha = ((alpha & HIGH) >> U(7)) * SPREAD
+    other = (((digit & HIGH) | under) >> U(7)) * SPREAD
+    return (low & alpha) | (x & other)
+
+
+@kernel(Pair(BYTES, types.intp, types.intp, UINT32S, BUFFER, types.intp))
+def fold_block(data: Any, at: Any, stop: Any, table: Any, out: Any, end: Any) -> Any:
+    """Fold `data[at:stop]` to word bytes with 0 between words, appended to `out` at `end`; returns (at, end).
+
+    Reads past the block to the end of the last code point. `out` needs room for three times the block and 16 bytes.
+    """
+    limit = len(data)
+    while at < stop:
+        if at + 8 <= stop:
+            x = load8(data, at)
+            if x & HIGH == U(0):
+                store8(out, end, _fold_ascii(x))
+                at += 8
+                end += 8
+                continue
+        edge = min(at + 8, stop)
+        while at < edge:
+            c = np.int64(data[at])
+            if c < 0x80:
+                size = 1
+            elif c < 0xE0:
+                size = 2
+                c &= 0x1F
+            elif c < 0xF0:
+                size = 3
+                c &= 0x0F
+            else:
+                size = 4
+                c &= 0x07
+            for k in range(1, min(size, limit - at)):
+                c = (c << 6) | (np.int64(data[at + k]) & 0x3F)
+            at += size
+            value = table[c] if c < TABLE_SIZE else (IGNORED if 0xE0001 <= c < 0xE0080 else np.uint32(0))
+            if value == IGNORED:
+                continue
+            alone = value & ALONE != 0
+            c = np.int64(value & POINT)
+            if alone:
+                out[end] = 0
+                end += 1
+            if c < 0x80:
+                out[end] = c
+                end += 1
+            elif c < 0x800:
+                out[end] = 0xC0 | (c >> 6)
+                out[end + 1] = 0x80 | (c & 0x3F)
+                end += 2
+            elif c < 0x10000:
+                out[end] = 0xE0 | (c >> 12)
+                out[end + 1] = 0x80 | ((c >> 6) & 0x3F)
+                out[end + 2] = 0x80 | (c & 0x3F)
+                end += 3
+            else:
+                out[end] = 0xF0 | (c >> 18)
+                out[end + 1] = 0x80 | ((c >> 12) & 0x3F)
+                out[end + 2] = 0x80 | ((c >> 6) & 0x3F)
+                out[end + 3] = 0x80 | (c & 0x3F)
+                end += 4
+            if alone:
+                out[end] = 0
+                end += 1
+    return at, end
+
+
+@kernel(Pair(BUFFER, types.intp, types.boolean, HASHES, types.intp))
+def hash_words(folded: Any, end: Any, final: Any, prefix: Any, count: Any) -> Any:
+    """Hash the words of `folded[:end]`; returns (bytes consumed, words so far).
+
+    ``prefix[k]`` is the polynomial in the hashes of the first k words of the text (modulo 2^64); `prefix[count]` must
+    hold the last known one. A word that touches `end` stays for the next block unless this is the `final` one.
+    `folded` must have 16 bytes of room behind `end`.
+    """
+    store8(folded, end, U(0))
+    store8(folded, end + 8, U(0))
+    at = 0
+    poly = prefix[count]
+    while True:
+        x = load8(folded, at)
+        while x == U(0):
+            at += 8
+            if at >= end:
+                return end, count
+            x = load8(folded, at)
+        skip = trailing_zeros(x) >> 3
+        if skip:
+            at += skip
+            if at >= end:
+                return end, count
+            x = load8(folded, at)
+        start = at
+        h = U(0)
+        zero = (x - ONES) & ~x & HIGH
+        while zero == U(0) and at - start < WORD_BYTES - 8:
+            h = (h ^ x) * MULTIPLY
+            h ^= h >> U(29)
+            at += 8
+            x = load8(folded, at)
+            zero = (x - ONES) & ~x & HIGH
+        bits = trailing_zeros(zero) & ~7
+        at += bits >> 3
+        if at >= end and not final:
+            return start, count
+        if bits:  # 64 when a word is cut at WORD_BYTES: then the whole of x belongs to it
+            h = (h ^ (x & (~U(0) >> U(64 - bits)))) * MULTIPLY
+            h ^= h >> U(29)
+        poly = poly * POLYNOMIAL + h
+        count += 1
+        prefix[count] = poly
+        at += bits < 64
+        if at >= end:
+            return end, count
+
+
+@kernel(types.void(HASHES, types.intp, types.intp, types.uint64, HASHES))
+def combine(prefix: Any, count: Any, ngram: Any, power: Any, out: Any) -> None:
+    """``out[k]``: hash of the words k .. k + ngram - 1, for `count` shingles. `power` is POLYNOMIAL ** ngram."""
+    for k in range(count):
+        h = prefix[k + ngram] - prefix[k] * power
+        h ^= h >> U(33)
+        h *= U(0xFF51AFD7ED558CCD)
+        h ^= h >> U(33)
+        h *= U(0xC4CEB9FE1A85EC53)
+        out[k] = h ^ (h >> U(33))
+
+
+@kernel(
+    Pair(BYTES, types.intp, types.intp, UINT32S, types.intp, types.uint64, BUFFER, HASHES, HASHES, COUNTS),
+)
+def next_shingles(
+    data: Any, at: Any, stop: Any, table: Any, ngram: Any, power: Any, folded: Any, prefix: Any, out: Any, state: Any
+) -> Any:
+    """Shingle hashes of the next block of a text into `out`; returns (where to go on, how many).
+
+    `state` holds between calls: bytes of an unfinished word, prefixes carried over, shingles so far, and at the end
+    whether the text has fewer words than a shingle. Set it to zero before a text. At the end of the text (the first
+    number returned is `stop`) the last shingles are out as well.
+    """
+    carried, words = state[0], state[1]
+    if words == 0:
+        prefix[0] = U(0)
+    at, end = fold_block(data, at, min(stop, at + BLOCK), table, folded, carried)
+    final = at >= stop
+    used, words = hash_words(folded, end, final, prefix, words)
+    carried = end - used
+    for k in range(carried):
+        folded[k] = folded[used + k]
+    count = max(0, words - ngram + 1)
+    combine(prefix, count, ngram, power, out)
+    state[2] += count
+    if final and state[2] == 0 and words > 0:  # a text of fewer than ngram words is one shingle
+        out[0] = mix64(prefix[words])
+        count = 1
+        state[2] = 1
+        state[3] = 1
+    if count and not final:
+        for k in range(ngram):
+            prefix[k] = prefix[count + k]
+        words = ngram - 1
+    state[0], state[1] = carried, words
+    return at, count
+
+
+def workspace(ngram: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Arrays for `next_shingles`: folded bytes, prefixes, hashes, state. One set per thread."""
+    # A block folds to at most 5/3 of its bytes (a Han character of 3 bytes gains two separators); words need 2 bytes.
+    folded = 3 * BLOCK + WORD_BYTES + 64
+    return (
+        np.zeros(folded, np.uint8),
+        np.zeros(folded // 2 + ngram + 2, np.uint64),
+        np.zeros(folded // 2 + ngram + 2, np.uint64),
+        np.zeros(4, np.int64),
+    )
+
+
+def power_of(ngram: int) -> np.uint64:
+    """POLYNOMIAL ** ngram modulo 2^64."""
+    return U(pow(int(POLYNOMIAL), ngram, 1 << 64))
+
+
+STAMPS = types.Array(types.int32, 1, "C")
+
+
+@kernel(
+    types.int64(
+        BYTES, OFFSETS, OFFSETS, UINT32S, types.intp, types.uint64, BUFFER, HASHES, HASHES, COUNTS,
+        COUNTS, HASHES, HASHES, STAMPS,
+    ),
+)  # fmt: skip
+def _collect(
+    data: Any, offsets: Any, rows: Any, table: Any, ngram: Any, power: Any, folded: Any, prefix: Any, block: Any,
+    state: Any, ends: Any, out: Any, seen: Any, stamps: Any,
+) -> Any:  # fmt: skip
+    """Distinct shingle hashes of chosen rows, one row after the other; see `collect`."""
+    total = 0
+    for index in range(len(rows)):
+        row = rows[index]
+        at, stop = offsets[row], offsets[row + 1]
+        shift = U(ends[index])
+        stamp = np.int32(index + 1)
+        size = 64
+        while size < len(seen) and size < stop - at:  # a shingle takes two bytes or more: at most half full
+            size *= 2
+        mask = U(size - 1)
+        begin = total
+        state[:] = 0
+        while True:
+            at, count = next_shingles(data, at, stop, table, ngram, power, folded, prefix, block, state)
+            for k in range(count):
+                h = block[k]
+                if shift and h >> (U(64) - shift):
+                    continue
+                slot = h & mask
+                while stamps[slot] == stamp and seen[slot] != h:
+                    slot = (slot + U(1)) & mask
+                if stamps[slot] == stamp:
+                    continue
+                if total == len(out) or total - begin > (size * 7) >> 3:
+                    return -1
+                stamps[slot] = stamp
+                seen[slot] = h
+                out[total] = h
+                total += 1
+            if at >= stop:
+                break
+        ends[index] = total
+    return total
+
+
+SAMPLED = 1 << 18
+"""Texts with more shingles are compared by a sample of about half to all of this many: error of J below 0.002."""
+
+
+def sampling_shift(shingles: np.ndarray) -> np.ndarray:
+    """s such that hashes below 2^(64 - s) make a sample of at most about `SAMPLED` shingles; 0 for most texts."""
+    excess = np.maximum(1.0, shingles / SAMPLED)
+    return np.ceil(np.log2(excess)).astype(np.int64)
+
+
+def collect(
+    data: np.ndarray, offsets: np.ndarray, rows: np.ndarray, shingles: np.ndarray, ngram: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Sets of shingle hashes of the texts at `rows`: (hashes, end of each row's hashes), in order of first occurrence.
+
+    `shingles` is the number of shingles of each of these texts, repeats included. A text of very many gives a sample
+    that is the same for every text: only hashes below 2^(64 - s), s as `sampling_shift` says.
+    """
+    rows = np.ascontiguousarray(rows, np.int64)
+    shifts = sampling_shift(shingles)
+    # A sample is larger than its expectation by six standard deviations once in a billion texts.
+    expected = shingles / 2.0**shifts
+    room = int((np.where(shifts > 0, expected + 6 * np.sqrt(expected), shingles)).sum()) + 64
+    ends, out = shifts.copy(), np.empty(room, np.uint64)
+    slots = 1 << max(6, int(2 * min(int(shingles.max(initial=1)), 2 * SAMPLED)).bit_length())
+    seen, stamps = np.zeros(slots, np.uint64), np.zeros(slots, np.int32)
+    work = workspace(ngram)
+    total = _collect(
+        data, offsets, rows, fold_table(), ngram, power_of(ngram), *work, ends, out, seen, stamps
+    )  # fmt: skip
+    if total < 0:
+        raise ValueError(f"the sketch counts {int(shingles.sum())} shingles, but the {len(rows)} texts have more")
+    return out[:total], ends
