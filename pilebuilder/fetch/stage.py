@@ -19,8 +19,9 @@ from pilebuilder import registry
 from pilebuilder.errors import RecipeError
 from pilebuilder.fetch import inventory
 from pilebuilder.fetch.base import Fetcher, FetchError, Item, safe_name
+from pilebuilder.fetch.policy import Policy
 from pilebuilder.fetch.select import MEAN_DOCUMENT_BYTES, select, want
-from pilebuilder.fetch.web import Policy, Web
+from pilebuilder.fetch.web import Web
 from pilebuilder.recipe import Strict
 from pilebuilder.task import Phases, Task, batches
 from pilebuilder.units import Take

@@ -143,7 +143,7 @@ def nearest_integer_root(draw: Draw) -> tuple[str, str]:
 
 def _nearest_root(number: int, power: int) -> int:
     """Integer nearest to the root, exactly: compares (2r + 1)**p with 2**p * n."""
-    low = math.floor(float(number) ** (1 / power))
+    low: int = math.floor(float(number) ** (1 / power))
     while low**power > number:
         low -= 1
     while (low + 1) ** power <= number:
