@@ -86,7 +86,7 @@ def _compress(h: np.ndarray, v: np.ndarray, m: np.ndarray, block: np.ndarray, to
 
 @kernel(types.void(BYTES, BYTES, INT64S, _BYTES_OUT, _UINT64_OUT))
 def blake2b_hex(prefix: np.ndarray, data: np.ndarray, offsets: np.ndarray, out: np.ndarray, first: np.ndarray) -> None:
-    """For each key ``data[offsets[i]:offsets[i+1]]``: 32 hex digits of BLAKE2b-128(prefix + key), and its first word."""
+    """For each key between two offsets: 32 hex digits of BLAKE2b-128(prefix + key), and the digest's first word."""
     h = np.empty(8, np.uint64)
     v = np.empty(16, np.uint64)
     m = np.empty(16, np.uint64)

@@ -140,7 +140,7 @@ def _utf8(out: int, o: int, v: int) -> int:
 
 @device
 def _string(b: int, i: int) -> int:
-    """The byte after the string whose first character is at `i`; its negative if it holds an escape; 0 if it is bad."""
+    """The byte after the string whose first character is at `i`; negative if it holds an escape; 0 if it is bad."""
     escaped = False
     while True:
         found = _special(load8(b, i))
@@ -293,7 +293,7 @@ def _value(b: int, i: int) -> int:
 def _same(b: int, start: int, end: int, keys: int, first: int, stop: int) -> bool:
     if end - start != stop - first:
         return False
-    for k in range(end - start):
+    for k in range(end - start):  # noqa: SIM110 - compiled
         if byte(b, start + k) != byte(keys, first + k):
             return False
     return True
@@ -347,7 +347,7 @@ def _claim(b: int, start: int, end: int, slot: int, escaped: bool, spans: int, k
     set_i64(spans, 2 * place + 1, end)
     if slot == ID:
         return 1 if kind != OTHER or c != 110 else 0
-    return 0 if kind == STRING or kind == ESCAPED or c == 110 else 1
+    return 0 if kind in (STRING, ESCAPED) or c == 110 else 1
 
 
 @device

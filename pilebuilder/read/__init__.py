@@ -3,6 +3,9 @@
 from pilebuilder.read import (  # noqa: F401
     gutenberg,
     jsonl,
+    mediawiki,
+    source_code,
+    stackexchange,
     stage,
     text,
     warc,

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from pilebuilder.read.archives import DEFAULT as CAPS
 from pilebuilder.read.archives import Caps, Member, Refused, tar_members, zip_members
 from pilebuilder.read.base import Item, Quarantined, Raw, Skipped
 from pilebuilder.read.streams import DEFAULT, Limits, Stream, StreamError, blocks
@@ -28,7 +29,7 @@ class Content:
 
 
 def contents(
-    raw: Raw, *, limit: int = MAX_FILE, limits: Limits = DEFAULT, caps: Caps = Caps(), only: tuple[str, ...] = ()
+    raw: Raw, *, limit: int = MAX_FILE, limits: Limits = DEFAULT, caps: Caps = CAPS, only: tuple[str, ...] = ()
 ) -> Iterator[Content | Item]:
     """The raw file, decompressed; or, when that is a tar or zip by its first bytes, its files in order.
 

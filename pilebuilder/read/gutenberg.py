@@ -15,15 +15,17 @@ from pilebuilder.registry import reader
 
 _START = re.compile(r"\s*\*{2,3}\s*START OF (?:THE|THIS) PROJECT GUTENBERG", re.I)
 _END = re.compile(
-    r"\s*(?:\*{2,3}\s*END OF (?:THE|THIS)\s+PROJECT GUTENBERG|(?:\*+\s*)?End of (?:the |this )?Project Gutenberg)", re.I
+    r"\s*(?:\*{2,3}\s*END OF (?:THE|THIS)\s+PROJECT GUTENBERG|(?:\*+\s*)?End of (?:the |this )?Project Gutenberg)",
+    re.I,
 )
 _SMALL_PRINT = re.compile(r"\s*\*END\*?\s*THE SMALL PRINT!?|\s*\*END THE SMALL PRINT!", re.I)
 _HEADER_LINES = 600
 """Old headers ("the small print") end within so many lines."""
+_MADE = r"produced|prepared|scanned|transcribed|converted|typed"
 _CREDIT = re.compile(
-    r"\s*\[?(?:(?:This |The )?(?:project gutenberg )?(?:e-?text|e-?book|text file|html version|book|file)(?: was)?(?: first)? (?:was )?"
-    r"(?:produced|prepared|scanned|transcribed|converted|typed)|(?:produced|prepared|scanned|transcribed|typed"
-    r"|converted|digitized|proofed) (?:and [a-z]+ )?by |credits?(?: for [^:\n]{1,30})?:|editorial note:|note: project gutenberg (?:also )?has)",
+    rf"\s*\[?(?:(?:This |The )?(?:project gutenberg )?(?:e-?text|e-?book|text file|html version|book|file)(?: was)?"
+    rf"(?: first)? (?:was )?(?:{_MADE})|(?:{_MADE}|digitized|proofed) (?:and [a-z]+ )?by "
+    r"|credits?(?: for [^:\n]{1,30})?:|editorial note:|note: project gutenberg (?:also )?has)",
     re.I,
 )
 _NOTE = re.compile(r"\s*(\[?)\s*(?:original )?transcriber.{0,12}s?.{0,3} ?notes?\b", re.I)
@@ -32,9 +34,7 @@ _NUMBER = re.compile(r"\[e-?(?:book|text) ?#(\d+)\]", re.I)
 _IN_NAME = re.compile(r"(?:^|/)(?:pg)?(\d{1,7})(?![\d/])[^/]*$")
 _COPYRIGHTED = re.compile(r"This is a COPYRIGHTED Project Gutenberg", re.I)
 
-NOT_PROSE = frozenset(
-    (5627, 5634, 5635, 4949, 4950, 4951, 4749, 4750, 4751, 10802, 11220)
-)
+NOT_PROSE = frozenset((5627, 5634, 5635, 4949, 4950, 4951, 4749, 4750, 4751, 10802, 11220))
 """Digits, tables and index files that the catalogue calls texts."""
 
 
@@ -52,8 +52,8 @@ class Gutenberg:
     in the USA" unless the fetch stage knows better. Skipped: ``licence`` (the header says the book is copyrighted),
     ``not_prose`` (volumes of digits), ``metadata`` (PG-19's metadata.csv), and those of the reader `text`.
 
-    ``"Title: X\\n*** START OF THIS PROJECT GUTENBERG EBOOK X ***\\nProduced by Y\\n\\nCall me Ishmael.\\n*** END OF ..."``
-    gives ``Call me Ishmael.``
+    ``"Title: X\\n*** START OF THIS PROJECT GUTENBERG EBOOK X ***\\nProduced by Y\\n\\nCall me Ishmael.\\n*** END OF"``
+    ... gives ``Call me Ishmael.``
     """
 
     charset: Charset = None
@@ -118,7 +118,7 @@ def _number_in(name: str) -> int | None:
 def split(text: str) -> tuple[str, str]:
     """Header and book. Without a marker the header is empty and the book is everything.
 
-    >>> split("Title: X\\n*** START OF THE PROJECT GUTENBERG EBOOK X ***\\nOne.\\n*** END OF THE PROJECT GUTENBERG EBOOK X ***\\n")
+    >>> split("Title: X\\n*** START OF THE PROJECT GUTENBERG EBOOK X ***\\nOne.\\nEnd of Project Gutenberg's X\\n")
     ('Title: X', 'One.')
     """
     lines = text.split("\n")
@@ -199,6 +199,8 @@ def unwrapped(text: str) -> str:
     out = []
     for paragraph in text.split("\n\n"):
         lines = paragraph.strip("\n").split("\n")
-        prose = len(lines) > 1 and all(len(line) > 45 for line in lines[:-1]) and not any(x[:1].isspace() for x in lines)
+        prose = (
+            len(lines) > 1 and all(len(line) > 45 for line in lines[:-1]) and not any(x[:1].isspace() for x in lines)
+        )
         out.append(" ".join(line.strip() for line in lines) if prose else paragraph)
     return "\n\n".join(out)

@@ -1,12 +1,12 @@
-"""Web pages to text: encoding, main content by one of four extractors, and what a page says about itself.
+"""Web pages to text: encoding, main content by one of five extractors, and what a page says about itself.
 
-Extractors: ``resiliparse`` (fast, high recall), ``trafilatura`` (slow, precise), ``justext`` (the Pile's), ``all`` (all
-visible text) and ``union``. The union takes trafilatura's text when the two agree on what the page is about, else the
-longer one's, and adds what only resiliparse found between trafilatura's first and last line: see `union`.
+Extractors: ``resiliparse`` (fast, high recall), ``trafilatura`` (slow, precise), ``justext`` (the Pile's), ``all``
+(all visible text), and ``union``, which joins trafilatura's and resiliparse's by the rule that `union` states.
 """
 
 from __future__ import annotations
 
+import itertools
 import re
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -15,13 +15,19 @@ Extractor = Literal["resiliparse", "trafilatura", "justext", "union", "all"]
 
 _META_CHARSET = re.compile(rb"<meta[^>]{0,200}?charset\s*=\s*[\"']?\s*([A-Za-z0-9_:.-]{2,40})", re.I)
 _XML_ENCODING = re.compile(rb"^\s*<\?xml[^>]{0,200}?encoding\s*=\s*[\"']([A-Za-z0-9_:.-]{2,40})", re.I)
-_LICENCE_LINK = re.compile(
-    r"<(?:a|link)\b[^>]{0,400}?rel\s*=\s*[\"']?[^\"'>]{0,80}?\blicense\b[^>]{0,400}?>"
+_LICENCE_LINK = re.compile(r"<(?:a|link)\b[^>]{0,400}?rel\s*=\s*[\"']?[^\"'>]{0,80}?\blicense\b[^>]{0,400}?>")
+_CREATIVE_COMMONS = re.compile(
+    r"creativecommons\.org/(licenses|publicdomain)/([a-z+-]{2,20})/(\d\.\d)(?:/([a-z]{2}))?", re.I
 )
-_CREATIVE_COMMONS = re.compile(r"creativecommons\.org/(licenses|publicdomain)/([a-z+-]{2,20})/(\d\.\d)(?:/([a-z]{2}))?", re.I)
 _LANG = re.compile(r"<html\b[^>]{0,600}?\blang\s*=\s*[\"']?([A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8})*)", re.I)
 _ROBOTS = re.compile(r"<meta\b[^>]{0,200}?name\s*=\s*[\"']robots[\"'][^>]{0,200}?>", re.I)
-_BOMS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe\0\0", "utf-32"), (b"\0\0\xfe\xff", "utf-32"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))  # fmt: skip
+_BOMS = (
+    (b"\xef\xbb\xbf", "utf-8"),
+    (b"\xff\xfe\0\0", "utf-32"),
+    (b"\0\0\xfe\xff", "utf-32"),
+    (b"\xff\xfe", "utf-16"),
+    (b"\xfe\xff", "utf-16"),
+)
 SNIFFED = 4096
 """Bytes in which a declared encoding is looked for (the HTML standard says 1024; pages with long comments exist)."""
 
@@ -95,11 +101,12 @@ def decode(data: bytes, declared: str | None = None) -> tuple[str, str]:
         return data.decode("utf-8"), "utf-8"
     except UnicodeDecodeError:
         pass
+    text: str | None
     for name in names:
         text = _mostly(data, name)
         if text is not None:
             return text, name
-    guess = detect_encoding(data[: 64 << 10])
+    guess = str(detect_encoding(data[: 64 << 10]))
     text = _mostly(data, guess)
     if text is None:
         text, guess = bytes_to_str(data, "windows-1252"), "windows-1252"
@@ -139,7 +146,11 @@ def licence_of(html: str) -> str | None:
         found = _CREATIVE_COMMONS.search(link[0])
         if found:
             kind, name, version = found[1].lower(), found[2].upper(), found[3]
-            return {"ZERO": f"CC0-{version}", "MARK": "PDM-1.0"}.get(name, name) if kind == "publicdomain" else f"CC-{name}-{version}"
+            return (
+                {"ZERO": f"CC0-{version}", "MARK": "PDM-1.0"}.get(name, name)
+                if kind == "publicdomain"
+                else f"CC-{name}-{version}"
+            )
     return None
 
 
@@ -242,11 +253,11 @@ def union(precise: str, broad: str) -> str:
 
 def _shingles(text: str) -> set[str]:
     words = text.split()
-    return set(words) | {f"{a} {b}" for a, b in zip(words, words[1:], strict=False)}
+    return set(words) | {f"{a} {b}" for a, b in itertools.pairwise(words)}
 
 
 def _share(line: str, known: set[str]) -> float:
     """Share of a line's word pairs (its words, for a line of one) that are known; 0 for a blank line."""
     words = line.split()
-    pairs = [f"{a} {b}" for a, b in zip(words, words[1:], strict=False)] or words
+    pairs = [f"{a} {b}" for a, b in itertools.pairwise(words)] or words
     return sum(p in known for p in pairs) / len(pairs) if pairs else 0.0

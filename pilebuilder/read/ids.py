@@ -19,15 +19,16 @@ class Ids:
         self._held = 0
         self._times: dict[str, int] = {}
 
-    def of(self, keys: pa.StringArray) -> tuple[pa.StringArray, list[tuple[int, str]]]:
-        """Ids for keys, and (row, key used) for each row whose key had been seen before."""
+    def of(self, keys: pa.StringArray) -> tuple[pa.StringArray, list[int]]:
+        """Ids for keys, and the rows whose key had been seen before."""
         data, offsets = _buffers(keys)
         digits = np.empty(32 * len(keys), np.uint8)
         words = np.empty(len(keys), np.uint64)
         blake2b_hex(self._prefix, data, offsets, digits, words)
         again = self._again(words)
-        repeated = [(int(row), self._renamed(keys[int(row)].as_py())) for row in np.flatnonzero(again)]
-        for row, key in repeated:
+        repeated = [int(row) for row in np.flatnonzero(again)]
+        for row in repeated:
+            key = self._renamed(keys[row].as_py())
             digits[32 * row : 32 * row + 32] = np.frombuffer(document_id(self.component, key).encode(), np.uint8)
         ends = np.arange(0, 32 * len(keys) + 1, 32, dtype=np.int32)
         return pa.StringArray.from_buffers(len(keys), pa.py_buffer(ends), pa.py_buffer(digits)), repeated

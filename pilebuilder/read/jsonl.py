@@ -31,7 +31,9 @@ class Jsonl:
     ``{"id": 7,"lang": "en"}``.
     """
 
-    text: Annotated[str, Field(min_length=1, max_length=200, description="key of the text; dots go into objects")] = "text"
+    text: Annotated[str, Field(min_length=1, max_length=200, description="key of the text; dots go into objects")] = (
+        "text"
+    )
     id: Key = "id"
     url: Key = "url"
     date: Key = "date"

@@ -1,4 +1,4 @@
-"""How the jsonl reader works: blocks of whole lines, a compiled scan, and a general parser for what the scan leaves."""
+"""How the jsonl reader works: blocks of whole lines, a compiled scan, a general parser for what the scan leaves."""
 
 from __future__ import annotations
 
@@ -172,17 +172,19 @@ class _Scanner:
             value = json.loads(line)  # keeps integers that no machine word holds
             json.dumps(value, allow_nan=False)
         except ValueError as error:
-            try:
-                line.decode()
-                reason = "bad_json"
-            except UnicodeDecodeError as problem:
-                error, reason = problem, "bad_utf8"
-            where = getattr(error, "pos", getattr(error, "start", 0))
-            detail = f"{_why(error)}: {context(line[max(0, where - 40) : where + 80])}"
-            return Quarantined(reason=reason, offset=offset, detail=detail, key=key)
+            return self._broken(line, error, offset, key)
         except RecursionError:
             return Quarantined(reason="bad_json", offset=offset, detail="nested too deep", key=key)
         return self._record(value, key, offset, {})
+
+    def _broken(self, line: bytes, error: ValueError, offset: int, key: str) -> Quarantined:
+        reason, where = "bad_json", getattr(error, "pos", 0)
+        try:
+            line.decode()
+        except UnicodeDecodeError as problem:
+            error, reason, where = problem, "bad_utf8", problem.start
+        detail = f"{_why(error)}: {context(line[max(0, where - 40) : where + 80])}"
+        return Quarantined(reason=reason, offset=offset, detail=detail, key=key)
 
     def _record(self, value: dict[str, Any], key: str, offset: int, known: dict[str, Any]) -> Item:
         """A document from a parsed object; `known` holds what the scan had already found."""
@@ -201,8 +203,9 @@ class _Scanner:
             names = ", ".join(sorted(map(str, value))[:12])
             detail = f"no string under {options.text!r}; the other keys are: {context(names.encode())}"
             return Quarantined(reason="no_text", offset=offset, detail=detail, key=key)
-        columns = {name: known.get(name) or _taken(value, getattr(options, name)) for name in COLUMNS}
-        return Record(key=key, text=text, offset=offset, meta=_flat(value, options), **columns)
+        url, date, licence = (known.get(name) or _taken(value, getattr(options, name)) for name in COLUMNS)
+        meta = _flat(value, options)
+        return Record(key=key, text=text, offset=offset, url=url, date=date, licence=licence, meta=meta)
 
 
 COLUMNS = ("url", "date", "licence")

@@ -158,7 +158,7 @@ class Sink:
     def _write(self, columns: dict[str, Any]) -> None:
         keys = columns["id"]
         columns["id"], repeated = self.ids.of(keys)
-        for row, used in repeated:
+        for row in repeated:
             file, offset = columns["origin_file"][row].as_py(), columns["origin_offset"][row].as_py()
             detail = f"the key {context(keys[row].as_py().encode())} comes again here"
             self._rows.append((columns["id"][row].as_py(), "noted", "repeated_key", None, file, offset, detail))

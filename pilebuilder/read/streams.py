@@ -229,7 +229,7 @@ def _zstd_frame(source: Source, limits: Limits) -> Iterator[bytes]:
 
     start = source.position
     header = source.peek(18)
-    size, window, checked = _zstd_header(header, start, limits, source)
+    size, checked = _zstd_header(header, start, limits, source)
     decoder = zstandard.ZstdDecompressor(max_window_size=1 << limits.window_log).decompressobj()
     try:
         decoder.decompress(source.take(size))
@@ -254,8 +254,8 @@ def _zstd_frame(source: Source, limits: Limits) -> Iterator[bytes]:
         raise StreamError("corrupt", f"zstd frame at byte {start} did not end with its last block", raw_offset=start)
 
 
-def _zstd_header(header: bytes, start: int, limits: Limits, source: Source) -> tuple[int, int, bool]:
-    """Length of a frame header, its window, and whether a checksum follows the last block (RFC 8878, 3.1.1.1)."""
+def _zstd_header(header: bytes, start: int, limits: Limits, source: Source) -> tuple[int, bool]:
+    """Length of a frame header, and whether a checksum follows the last block (RFC 8878, 3.1.1.1)."""
     if len(header) < 6:
         raise _truncated("zstd frame", start, source)
     descriptor = header[4]
@@ -268,18 +268,15 @@ def _zstd_header(header: bytes, start: int, limits: Limits, source: Source) -> t
     at = 5 + (not single)
     if dictionary and any(header[at : at + dictionary]):
         raise StreamError("needs_dictionary", f"zstd frame at byte {start} needs a dictionary", raw_offset=start)
-    if single:
-        window = int.from_bytes(header[at + dictionary : size], "little") + (256 if content == 2 else 0)
-    else:
-        base = 1 << (10 + (header[5] >> 3))
-        window = base + base // 8 * (header[5] & 7)
+    base = 1 << (10 + (header[5] >> 3))
+    window = base + base // 8 * (header[5] & 7)
     if not single and window > 1 << limits.window_log:
         detail = (
             f"zstd frame at byte {start} wants a window of {window} bytes, above 2**{limits.window_log};"
             " raise the reader's window_log"
         )
         raise StreamError("window_too_large", detail, raw_offset=start)
-    return size, window, checked
+    return size, checked
 
 
 def _walk(source: Source) -> tuple[int, bool, bool]:

@@ -17,11 +17,11 @@ from pilebuilder.registry import reader
 class Warc:
     """WARC (ISO 28500), WET and ARC 1.0 files, plain or compressed: each HTML page becomes its text.
 
-    Record unit: a ``response`` record (``conversion`` in WET files); other types carry no document and are not counted.
-    Key: ``cc:CRAWL:DIGEST URL`` from the crawl in the file's name, the payload's SHA-1 and the address, so the same
-    page in the same crawl keeps its id wherever the file is cut. Text: by `extractor`; see `pilebuilder.read.html` for
-    encodings and the rule of ``union``. Meta: title, charset, digest, crawl, status, content type, IP address if kept
-    by the crawler, ``truncated`` (WARC-Truncated). Signals: ``html.lang`` and ``html.text_share`` (text per markup),
+    Record unit: a ``response`` record (``conversion`` in WET files); other types carry no document and are not
+    counted. Key: ``cc:CRAWL:DIGEST URL`` from the crawl in the file's name, the payload's SHA-1 and the address, so
+    the same page in the same crawl keeps its id wherever the file is cut. Text: by `extractor`; see
+    `pilebuilder.read.html` for encodings and the rule of ``union``. Meta: title, charset, digest, crawl, status,
+    content type, IP address if kept by the crawler, ``truncated`` (WARC-Truncated). Signals: ``html.lang`` and ``html.text_share`` (text per markup),
     for filters that want to judge the page and not its text alone. Date: WARC-Date. URL: WARC-Target-URI. Licence: the
     page's own ``rel="license"`` link to Creative Commons, else the raw file's.
 

@@ -11,7 +11,7 @@ Compression and record lengths are followed here, so the true end is proven and 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -200,17 +200,21 @@ class _Window:
 
     def _body(
         self, offset: int, header: bytes, length: int, following: re.Pattern[bytes]
-    ) -> Iterator[Frame | Quarantined]:
+    ) -> Generator[Quarantined, None, bytes | None]:
         """Take a record's block (the generator's value; None if it could not be had) and check what comes after it."""
         if length > self.max_bytes:
-            yield Quarantined(reason="too_large", offset=offset, detail=f"a record of {length} bytes, above {self.max_bytes}")
+            yield Quarantined(
+                reason="too_large", offset=offset, detail=f"a record of {length} bytes, above {self.max_bytes}"
+            )
             self._next(following)
             return None
         size = len(header) + length
         if not self.more(size):
             inner = following.search(self.data, self.at + len(header))
             if inner or (self.ended and not self.error and not self.moving):
-                detail = f"Content-Length is {length}, but its member holds {len(self.data) - self.at - len(header)} bytes"
+                detail = (
+                    f"Content-Length is {length}, but its member holds {len(self.data) - self.at - len(header)} bytes"
+                )
                 yield Quarantined(reason="bad_length", offset=offset, detail=detail)
                 self.at = inner.end() if inner else len(self.data)
             else:
@@ -220,8 +224,14 @@ class _Window:
         self.more(size + 16)
         begin = self.at
         after = self.data[begin + size : begin + size + 16].lstrip(b"\r\n")
-        if after and not after.startswith(b"WARC/"[: len(after)]) and not (following is _NEXT_ARC and after[:1].isalpha()):
-            yield Quarantined(reason="bad_length", offset=offset, detail=f"after {length} bytes comes {context(after)}")
+        if (
+            after
+            and not after.startswith(b"WARC/"[: len(after)])
+            and not (following is _NEXT_ARC and after[:1].isalpha())
+        ):
+            yield Quarantined(
+                reason="bad_length", offset=offset, detail=f"after {length} bytes comes {context(after)}"
+            )
             self._next(following)
             return None
         self.at = begin + size
@@ -232,7 +242,9 @@ class _Window:
         detail = self.error.detail if self.error else f"the file ends inside {what}"
         reason = self.error.reason if self.error else "truncated"
         self.error, self.ended, self.at = None, True, len(self.data)
-        yield Quarantined(reason=reason, offset=offset, detail=f"{detail}; it cuts {what}" if what not in detail else detail)
+        yield Quarantined(
+            reason=reason, offset=offset, detail=f"{detail}; it cuts {what}" if what not in detail else detail
+        )
 
 
 def _looks_arc(start: bytes) -> bool:
