@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 EXACT = 1 << 16
 """Values below this have a bin of their own; above it a bin is 1/1024 of a power of two wide."""
 _SUB = 10
-_LOW = 32
+_LOW, _LEVEL = 32, 6
+HIGHEST = "highest"
+"""Label of a measure whose keys are register * 64 + level: a merge keeps the highest level of each register."""
 
 
 def bins(values: np.ndarray) -> np.ndarray:
@@ -107,6 +109,13 @@ class Counters:
             max(held.get((measure, "most"), {}), default=0),
         )
 
+    def levels(self, measure: str, registers: int) -> np.ndarray:
+        """The registers of a HyperLogLog (uint8), as `HIGHEST` describes them."""
+        found = np.zeros(registers, np.uint8)
+        for key in sorted(self._held.get((measure, HIGHEST), {})):
+            found[key >> _LEVEL] = key & ((1 << _LEVEL) - 1)
+        return found
+
     def merge(self, other: Counters) -> Counters:
         """Add all counters of another summary."""
         for name, keys in other._held.items():
@@ -129,7 +138,7 @@ class Counters:
         write_table(self.table(), path, level=3)
 
     def _settle(self) -> None:
-        """Carry squares into their upper half, and keep the extreme of extremes."""
+        """Carry squares into their upper half; keep the extreme of extremes, the highest level of each register."""
         for (_, label), keys in self._held.items():
             if label == "squares" and keys:
                 whole = (keys.get(1, 0) << _LOW) + keys.get(0, 0)
@@ -138,6 +147,24 @@ class Counters:
                 extreme = min(keys) if label == "least" else max(keys)
                 keys.clear()
                 keys[extreme] = 1
+            elif label == HIGHEST:
+                kept = {key >> _LEVEL: key for key in sorted(keys)}
+                keys.clear()
+                keys.update(dict.fromkeys(kept.values(), 1))
+
+    def prune(self, prefix: str, keep: int, missed: str) -> None:
+        """Keep the `keep` largest labels of each measure of this prefix; what one may have lost goes to `missed`."""
+        for measure in sorted({name for name, _ in self._held if name.startswith(prefix)}):
+            sums = sorted(
+                (-sum(keys.values()), label) for (name, label), keys in self._held.items() if name == measure
+            )
+            if len(sums) <= keep:
+                continue
+            edge = sums[keep][0]
+            for negative, label in sums:
+                if negative >= edge:  # ties at the edge all go, so that the choice does not depend on their order
+                    del self._held[measure, label]
+            self.add(missed, measure.removeprefix(prefix), 0, -edge)
 
     def table(self) -> pa.Table:
         """Columns measure, label (dictionary), key, count (int64)."""

@@ -15,6 +15,7 @@ MERGED_AT_ONCE = 64
 """Summaries that one merge task adds up; more components or partitions make more rounds."""
 LEDGER_BYTES = 32 << 20
 """Ledger files that one task reads, in compressed bytes."""
+SUMMARIES = ("profile", "domains")
 LEDGER_STAGES = ("fetch", "read", "clean", "filter", "dedup", "mix")
 EXCERPT_DOCUMENTS = 2_000_000
 """Documents whose ids one task searches for members of the largest clusters."""
@@ -88,29 +89,31 @@ def excerpt_tasks(partitions: list[Artifact], removals: dict[str, Artifact], clu
 
 def merge_rounds(found: list[Manifest]) -> Generator[list[Task], list[Manifest], list[Artifact]]:
     """Add up each component's summaries until it has one; returns these in the order of first appearance."""
-    held: dict[str, list[Artifact]] = {}
+    held: dict[str, list[Manifest]] = {}
     for manifest in found:
-        held.setdefault(manifest.component, []).extend(manifest.of("profile"))
-    while any(len(files) > 1 for files in held.values()):
+        held.setdefault(manifest.component, []).append(manifest)
+    while any(len(manifests) > 1 for manifests in held.values()):
         tasks = [
-            Task(
-                stage="report",
-                name=f"merge/{component}/{at // MERGED_AT_ONCE:04}",
-                function="pilebuilder.report.measure:merge",
-                code=CODE,
-                inputs=tuple(files[at : at + MERGED_AT_ONCE]),
-                component=component,
-            )
-            for component, files in held.items()
-            if len(files) > 1
-            for at in range(0, len(files), MERGED_AT_ONCE)
+            merge_task(component, manifests[at : at + MERGED_AT_ONCE], at // MERGED_AT_ONCE)
+            for component, manifests in held.items()
+            if len(manifests) > 1
+            for at in range(0, len(manifests), MERGED_AT_ONCE)
         ]
         done = yield tasks
         for component in dict.fromkeys(t.component for t in tasks):
-            held[component] = []
-        for manifest in done:
-            held[manifest.component] += manifest.of("profile")
-    return [file for files in held.values() for file in files]
+            held[component] = [m for m in done if m.component == component]
+    return [a for manifests in held.values() for m in manifests for kind in SUMMARIES for a in m.of(kind)]
+
+
+def merge_task(component: str, manifests: list[Manifest], index: int) -> Task:
+    return Task(
+        stage="report",
+        name=f"merge/{component}/{index:04}",
+        function="pilebuilder.report.measure:merge",
+        code=CODE,
+        inputs=tuple(a for m in manifests for kind in SUMMARIES for a in m.of(kind)),
+        component=component,
+    )
 
 
 def render_task(view: View, inputs: list[Artifact]) -> Task:
