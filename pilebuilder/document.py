@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -130,8 +130,11 @@ class Docs:
         kept = tuple((n, v.take(rows) if hasattr(v, "take") else v[rows]) for n, v in self.measured)
         return replace(self, table=self.table.take(rows).combine_chunks(), measured=kept)
 
-    def edit(self, text: pa.LargeStringArray, reason: str) -> Docs:
-        """Replace the texts; each changed document gets a ledger row with the bytes removed (negative: added)."""
+    def edit(self, text: pa.LargeStringArray, reason: str | Mapping[str, np.ndarray]) -> Docs:
+        """Replace the texts; each changed document gets a ledger row with the bytes removed (negative: added).
+
+        Where an edit has several reasons, `reason` maps each to the bytes it removed from each document.
+        """
         import numpy as np
         import pyarrow as pa
 
@@ -140,11 +143,22 @@ class Docs:
         changed = np.flatnonzero(np.asarray(_differs(self.text, text)))
         if not len(changed):
             return self
-        before, after = np.diff(self.buffers()[1])[changed], np.diff(text_buffers(text)[1])[changed]
-        self.record(changed, "edited", reason, (before - after).astype(float), rows_of_values=True)
-        self.count.edited[reason] += int((before - after).sum())
+        removed = np.diff(self.buffers()[1]) - np.diff(text_buffers(text)[1])
+        if isinstance(reason, str):
+            self._count_edit(changed, reason, removed)
+        else:
+            assert np.array_equal(sum(reason.values()), removed), (
+                "the reasons of an edit must add up to what it removed"
+            )
+            for name, part in reason.items():
+                self._count_edit(np.flatnonzero(part), name, part)
         table = self.table.set_column(self.table.schema.get_field_index("text"), "text", text)
         return replace(self, table=table, measured=())
+
+    def _count_edit(self, rows: np.ndarray, reason: str, removed: np.ndarray) -> None:
+        if len(rows):
+            self.record(rows, "edited", reason, removed)
+            self.count.edited[reason] += int(removed[rows].sum())
 
     def record(
         self,

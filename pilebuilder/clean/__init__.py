@@ -1,5 +1,5 @@
-"""The clean stage and its steps: they edit text and count every byte that they remove."""
+"""The clean stage: steps that edit text, each with the bytes that it removed per reason."""
 
-from pilebuilder.clean import stage
+from pilebuilder.clean import characters, stage, whitespace
 
-__all__ = ["stage"]
+__all__ = ["characters", "stage", "whitespace"]
