@@ -3,6 +3,7 @@
 from pilebuilder.read import (  # noqa: F401
     gutenberg,
     jsonl,
+    mathematics,
     mediawiki,
     source_code,
     stackexchange,
