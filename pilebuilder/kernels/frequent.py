@@ -167,7 +167,7 @@ class Finder:
         sketch_ngrams(*self.text, *self.how, numbers, self.sketch, self.levels, self.totals, self.tokens)
 
     def frequent(self, keep: int) -> list[Frequent]:
-        """For each size the `keep` most frequent n-grams, ties by text; few are all listed, many from two occurrences on."""
+        """For each size the `keep` most frequent n-grams, ties by text; of many n-grams only those that come twice."""
         least = np.array([self._threshold(which) for which in range(len(self.sizes))], np.int64)
         numbers, kinds = np.array(self.sizes, np.int64), len(self.sizes)
         while True:
