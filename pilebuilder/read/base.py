@@ -85,4 +85,6 @@ Item = Record | Batch | Skipped | Quarantined
 
 
 class Reader(Protocol):
+    """A reader of a format in which an empty file is normal (source code) says so: ``empty_is_normal = True``."""
+
     def __call__(self, raw: Raw) -> Iterator[Item]: ...

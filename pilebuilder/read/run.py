@@ -40,7 +40,10 @@ def read_file(reader: Reader, raw: Raw, sink: Sink) -> None:
     """One raw file; whatever the reader raises for bad input costs the rest of this file only."""
     sink.begin(raw)
     if raw.path.stat().st_size == 0:
-        sink.add(Quarantined(reason="empty_file", detail="the file holds no byte"))
+        if getattr(reader, "empty_is_normal", False):
+            sink.add(Skipped(reason="no_text"))
+        else:
+            sink.add(Quarantined(reason="empty_file", detail="the file holds no byte"))
         return
     try:
         for item in reader(raw):

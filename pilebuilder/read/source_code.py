@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -29,6 +29,8 @@ class SourceCode:
     (outside `languages`), ``large`` (above `max_chars`), ``hidden`` and ``extension`` (in ``style: pile``, whose rules
     are those of the original). Quarantined: ``bad_notebook``, ``too_large``, and what ends an archive early.
     """
+
+    empty_is_normal: ClassVar[bool] = True  # __init__.py and its like
 
     licences: Annotated[
         tuple[str, ...], Field(description="SPDX identifiers that are kept; empty: all, unknown ones included")
