@@ -294,7 +294,7 @@ def _shards(shard: Any, train: float, largest: int) -> int:
 def _power_of_two(ratio: float) -> int:
     """Slices come in powers of two, so that they (and every task key) stay the same while a corpus grows a little."""
     needed = max(1, math.ceil(ratio))
-    return 1 << (needed - 1).bit_length()
+    return int(1 << (needed - 1).bit_length())
 
 
 def mixture_task(plan: Plan, survey: Survey, drawn: list[Manifest]) -> Task:

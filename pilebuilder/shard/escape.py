@@ -1,115 +1,137 @@
 """JSON strings from UTF-8 buffers, whole columns at a time (RFC 8259, section 7).
 
 Escaped are what JSON requires: ``"``, the backslash, and U+0000 to U+001F, with the short forms where they exist.
-Everything else stays as it is, so the text reads back exactly and non-ASCII text does not grow.
+Everything else stays as it is, so the text reads back exactly and non-ASCII text does not grow. Plain stretches move
+eight bytes at a time.
 """
 
 from __future__ import annotations
 
-import numba
+from typing import Any
+
 import numpy as np
+from numba import types
 
-BLOCK = 16  # bytes tested and copied at once; a block with a byte to escape is written byte by byte
+from pilebuilder.kernels.jit import (
+    BYTES,
+    INT64S,
+    address,
+    byte,
+    device,
+    kernel,
+    load8,
+    set_byte,
+    store8,
+    trailing_zeros,
+)
 
-_WIDTH = np.ones(256, np.uint8)
-_WIDTH[:32] = 6
+PAD = 16
+"""Bytes that the output must have to spare: stores of eight bytes may overhang."""
+HEAD = np.frombuffer(b'{"text":"', np.uint8).copy()
+
+_EXTRA = np.zeros(256, np.uint8)  # bytes that escaping adds
+_EXTRA[:32] = 5
 _SHORT = np.zeros(256, np.uint8)
 for _byte, _letter in zip(b'\b\t\n\f\r"\\', b'btnfr"\\', strict=True):
-    _WIDTH[_byte], _SHORT[_byte] = 2, _letter
+    _EXTRA[_byte], _SHORT[_byte] = 1, _letter
 _HEX = np.frombuffer(b"0123456789abcdef", np.uint8).copy()
-
-_BYTES = numba.types.Array(numba.uint8, 1, "C", readonly=True)
-_OFFSETS = numba.types.Array(numba.int64, 1, "C", readonly=True)
-_OUT = numba.uint8[::1]
-
-
-@numba.njit(numba.int64(_BYTES, numba.int64, numba.int64), cache=True, nogil=True)
-def escaped_size(data: np.ndarray, start: int, stop: int) -> int:
-    """Bytes that ``data[start:stop]`` takes between the quotes."""
-    size = stop - start
-    for i in range(start, stop):
-        size += int(_WIDTH[data[i]]) - 1
-    return size
+_U = np.uint64
+_ONES, _TOPS = _U(0x0101010101010101), _U(0x8080808080808080)
+_OUT = types.Array(types.uint8, 1, "C")
+_PLACES = types.Array(types.int64, 1, "C")
 
 
-@numba.njit(numba.int64(_BYTES, numba.int64, numba.int64, _OUT, numba.int64), cache=True, nogil=True)
-def escape_into(data: np.ndarray, start: int, stop: int, out: np.ndarray, at: int) -> int:
-    """Write ``data[start:stop]`` escaped at ``out[at:]``, which has `BLOCK` bytes to spare; returns the end."""
-    i = start
-    while i < stop:
-        if i + BLOCK <= stop:
-            special = False
-            for k in range(BLOCK):
-                byte = data[i + k]
-                special |= (byte < 32) | (byte == 34) | (byte == 92)
-                out[at + k] = byte
-            if not special:
-                i += BLOCK
-                at += BLOCK
+@device
+def _special(x: Any) -> Any:
+    """Top bit of each byte that must be escaped; exact up to the lowest such byte, which is all that is used."""
+    quote, slash = x ^ (_ONES * _U(34)), x ^ (_ONES * _U(92))
+    found = ((x - _ONES * _U(32)) & ~x) | ((quote - _ONES) & ~quote) | ((slash - _ONES) & ~slash)
+    return found & _TOPS
+
+
+@device
+def _escape(d: Any, at: Any, stop: Any, out: Any, to: Any) -> Any:
+    """Write bytes at .. stop - 1 escaped; returns the end of the output."""
+    while at < stop:
+        if at + 8 <= stop:
+            x = load8(d, at)
+            store8(out, to, x)
+            found = _special(x)
+            if not found:
+                at += 8
+                to += 8
                 continue
-        for k in range(i, min(i + BLOCK, stop)):
-            byte = data[k]
-            if byte >= 32 and byte != 34 and byte != 92:
-                out[at] = byte
-                at += 1
-            elif _SHORT[byte]:
-                out[at] = 92
-                out[at + 1] = _SHORT[byte]
-                at += 2
-            else:
-                out[at] = 92
-                out[at + 1] = 117  # u
-                out[at + 2] = 48
-                out[at + 3] = 48
-                out[at + 4] = _HEX[byte >> 4]
-                out[at + 5] = _HEX[byte & 15]
-                at += 6
-        i += BLOCK
-    return at
+            plain = types.int64(trailing_zeros(found) >> _U(3))
+            at += plain
+            to += plain
+        b = byte(d, at)
+        at += 1
+        if not _EXTRA[b]:
+            set_byte(out, to, b)
+            to += 1
+            continue
+        set_byte(out, to, 92)
+        if _SHORT[b]:
+            set_byte(out, to + 1, _SHORT[b])
+            to += 2
+        else:
+            set_byte(out, to + 1, 117)  # u
+            set_byte(out, to + 2, 48)
+            set_byte(out, to + 3, 48)
+            set_byte(out, to + 4, _HEX[b >> 4])
+            set_byte(out, to + 5, _HEX[b & 15])
+            to += 6
+    return to
 
 
-@numba.njit(numba.void(_BYTES, _OFFSETS, numba.int64[::1]), cache=True, nogil=True)
-def escaped_offsets(data: np.ndarray, offsets: np.ndarray, out: np.ndarray) -> None:
+@device
+def _size(data: Any, start: Any, stop: Any) -> Any:
+    """Bytes that ``data[start:stop]`` takes between the quotes."""
+    extra = 0
+    for i in range(start, stop):
+        extra += types.int64(_EXTRA[data[i]])
+    return stop - start + extra
+
+
+@kernel(types.void(BYTES, INT64S, _PLACES))
+def escaped_offsets(data: Any, offsets: Any, out: Any) -> None:
     """Offsets of the escaped strings: ``out`` has one entry more than there are strings."""
     out[0] = 0
     for row in range(len(offsets) - 1):
-        out[row + 1] = out[row] + escaped_size(data, offsets[row], offsets[row + 1])
+        out[row + 1] = out[row] + _size(data, offsets[row], offsets[row + 1])
 
 
-@numba.njit(numba.void(_BYTES, _OFFSETS, _OUT), cache=True, nogil=True)
-def escape_column(data: np.ndarray, offsets: np.ndarray, out: np.ndarray) -> None:
-    """All strings escaped, end to end."""
-    at = 0
+@kernel(types.void(BYTES, INT64S, _OUT))
+def escape_column(data: Any, offsets: Any, out: Any) -> None:
+    """All strings escaped, end to end; `out` has `PAD` bytes to spare."""
+    d, o, to = address(data), address(out), 0
     for row in range(len(offsets) - 1):
-        at = escape_into(data, offsets[row], offsets[row + 1], out, at)
+        to = _escape(d, offsets[row], offsets[row + 1], o, to)
 
 
-@numba.njit(numba.void(_BYTES, _OFFSETS, _BYTES, _OFFSETS, numba.int64[::1]), cache=True, nogil=True)
-def line_offsets(
-    text: np.ndarray, text_at: np.ndarray, tail: np.ndarray, tail_at: np.ndarray, out: np.ndarray
-) -> None:
-    """Where each line begins: ``{"text":"`` (9 bytes), the escaped text, and the rest of the line."""
+@kernel(types.void(BYTES, INT64S, BYTES, INT64S, BYTES, _PLACES))
+def line_offsets(text: Any, text_at: Any, tail: Any, tail_at: Any, head: Any, out: Any) -> None:
+    """Where each line begins: the head, the escaped text, and the rest of the line."""
     out[0] = 0
     for row in range(len(text_at) - 1):
-        size = escaped_size(text, text_at[row], text_at[row + 1])
-        out[row + 1] = out[row] + 9 + size + tail_at[row + 1] - tail_at[row]
+        size = _size(text, text_at[row], text_at[row + 1])
+        out[row + 1] = out[row] + len(head) + size + tail_at[row + 1] - tail_at[row]
 
 
-@numba.njit(numba.void(_BYTES, _OFFSETS, _BYTES, _OFFSETS, _OUT), cache=True, nogil=True)
-def write_lines(text: np.ndarray, text_at: np.ndarray, tail: np.ndarray, tail_at: np.ndarray, out: np.ndarray) -> None:
+@kernel(types.void(BYTES, INT64S, BYTES, INT64S, BYTES, _OUT))
+def write_lines(text: Any, text_at: Any, tail: Any, tail_at: Any, head: Any, out: Any) -> None:
     """One JSON line per row; `tail` holds, per row, everything after the text: its closing quote to the newline."""
-    at = 0
+    d, t, o, to = address(text), address(tail), address(out), 0
     for row in range(len(text_at) - 1):
-        out[at] = 123  # {"text":"
-        out[at + 1] = 34
-        out[at + 2] = 116
-        out[at + 3] = 101
-        out[at + 4] = 120
-        out[at + 5] = 116
-        out[at + 6] = 34
-        out[at + 7] = 58
-        out[at + 8] = 34
-        at = escape_into(text, text_at[row], text_at[row + 1], out, at + 9)
-        for i in range(tail_at[row], tail_at[row + 1]):
-            out[at] = tail[i]
+        for i in range(len(head)):
+            out[to + i] = head[i]
+        to = _escape(d, text_at[row], text_at[row + 1], o, to + len(head))
+        at, stop = tail_at[row], tail_at[row + 1]
+        while at + 8 <= stop:
+            store8(o, to, load8(t, at))
+            at += 8
+            to += 8
+        while at < stop:
+            set_byte(o, to, byte(t, at))
             at += 1
+            to += 1

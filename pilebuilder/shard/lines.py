@@ -13,8 +13,6 @@ from pilebuilder.shard import escape
 if TYPE_CHECKING:
     import pyarrow as pa
 
-PAD = escape.BLOCK
-
 
 def json_lines(table: pa.Table, meta: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
     """All rows as JSON lines: bytes (uint8) and offsets (int64, rows + 1).
@@ -26,9 +24,9 @@ def json_lines(table: pa.Table, meta: Sequence[str]) -> tuple[np.ndarray, np.nda
     text, text_at = text_buffers(_one(table.column("text")))
     tail, tail_at = text_buffers(_tails(table, meta))
     offsets = np.empty(len(text_at), np.int64)
-    escape.line_offsets(text, text_at, tail, tail_at, offsets)
-    out = np.empty(offsets[-1] + PAD, np.uint8)
-    escape.write_lines(text, text_at, tail, tail_at, out)
+    escape.line_offsets(text, text_at, tail, tail_at, escape.HEAD, offsets)
+    out = np.empty(offsets[-1] + escape.PAD, np.uint8)
+    escape.write_lines(text, text_at, tail, tail_at, escape.HEAD, out)
     return out, offsets
 
 
@@ -80,7 +78,7 @@ def quoted(column: Any) -> Any:
     data, at = text_buffers(array)
     offsets = np.empty(len(at), np.int64)
     escape.escaped_offsets(data, at, offsets)
-    out = np.empty(offsets[-1] + PAD, np.uint8)
+    out = np.empty(offsets[-1] + escape.PAD, np.uint8)
     escape.escape_column(data, at, out)
     large = pa.large_string()
     quote = pa.scalar('"', large)

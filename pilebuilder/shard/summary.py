@@ -3,8 +3,8 @@
 ``summary.json``: ``{component: {"documents", "unique", "bytes", "words", "bytes_log2": {bin: n}, "words_log2":
 {bin: n}, "languages": {label: [documents, bytes]}}}``. `documents` counts placed copies; `unique` counts first copies,
 so that its sum over all shards is the number of distinct documents. Bin b of a log2 histogram counts lengths in
-[2^(b-1), 2^b); bin 0 counts length 0. Words are runs of bytes other than ASCII white space. Languages are there when ``signal.lang``
-was measured; the label ``und`` stands for documents without one. All values add up under merging.
+[2^(b-1), 2^b); bin 0 counts length 0. Words are runs of bytes other than ASCII white space. Languages are there when
+``signal.lang`` was measured; the label ``und`` stands for documents without one. All values add up under merging.
 """
 
 from __future__ import annotations
@@ -16,15 +16,13 @@ import numba
 import numpy as np
 
 from pilebuilder.document import text_buffers
+from pilebuilder.kernels.jit import BYTES, INT64S, kernel
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_BYTES = numba.types.Array(numba.uint8, 1, "C", readonly=True)
-_OFFSETS = numba.types.Array(numba.int64, 1, "C", readonly=True)
 
-
-@numba.njit(numba.void(_BYTES, _OFFSETS, numba.int64[::1]), cache=True, nogil=True)
+@kernel(numba.void(BYTES, INT64S, numba.int64[::1]))
 def count_words(data: np.ndarray, offsets: np.ndarray, out: np.ndarray) -> None:
     """Runs of bytes other than ASCII white space in each text."""
     for row in range(len(offsets) - 1):

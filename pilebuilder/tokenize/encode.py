@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from pilebuilder.errors import TaskError
+from pilebuilder.models import encoders
+from pilebuilder.models.vocabulary import Tokenizer, load
 from pilebuilder.task import Task, Workspace, digest_file
-from pilebuilder.tokenize import engines
-from pilebuilder.tokenize.lines import Lines, Scanner, contents
-from pilebuilder.tokenize.vocabulary import Tokenizer, load
+from pilebuilder.tokenize.lines import Lines, Scanner
+from pilebuilder.tokenize.seekable import SeekableFile
 from pilebuilder.tokenize.writer import TokenWriter
 
 CHECK_BYTES = 64 << 10
@@ -28,7 +29,7 @@ def tokenize_shard(task: Task, work: Workspace) -> None:
     if digest_file(path)[0] != shard.sha256:
         raise TaskError(f"{path} was changed after it was written; delete it and run the same command again")
     components = list(shard.facts["components"])
-    fast, reference = engines.choose(params["engine"], tokenizer), engines.reference(tokenizer)
+    fast, reference = encoders.choose(params["engine"], tokenizer), encoders.reference(tokenizer)
     writer = TokenWriter(work, params["shard"], tokenizer, components)
     try:
         check = Check(params["check"] if fast is not reference else 0, len(components), fast, reference)
@@ -47,18 +48,18 @@ def tokenize_shard(task: Task, work: Workspace) -> None:
         writer = TokenWriter(work, params["shard"], tokenizer, components)
         check = Check(0, len(components), reference, reference)
         _encode(path, Scanner(components, str(path)), reference, check, tokenizer, writer)
-    writer.finish(shard.sha256)
+    writer.finish(shard.sha256, list(params["formats"]))
 
 
 def _encode(
-    path: Path, scanner: Scanner, engine: engines.Engine, check: Check, tokenizer: Tokenizer, writer: TokenWriter
+    path: Path, scanner: Scanner, engine: encoders.Engine, check: Check, tokenizer: Tokenizer, writer: TokenWriter
 ) -> None:
-    with writer:
-        for content in contents(path):
+    with writer, SeekableFile(path) as shard:
+        for content in shard.batches():
             lines = scanner.scan(content)
             check(lines)
             ids, offsets = engine.encode(lines.text, lines.offsets)
-            engines.check_ids(ids, tokenizer, str(path))
+            encoders.check_ids(ids, tokenizer, str(path))
             writer.add(lines, ids, offsets)
 
 
@@ -73,7 +74,7 @@ class Differs(Exception):
 class Check:
     """Compares two engines on the first documents of each component."""
 
-    def __init__(self, documents: int, components: int, fast: engines.Engine, reference: engines.Engine) -> None:
+    def __init__(self, documents: int, components: int, fast: encoders.Engine, reference: encoders.Engine) -> None:
         self.left = np.full(components, documents, np.int64)
         self.fast, self.reference = fast, reference
 
@@ -83,7 +84,7 @@ class Check:
         for code in np.flatnonzero(self.left):
             rows = np.flatnonzero((lines.component == code) & (sizes <= CHECK_BYTES))[: self.left[code]]
             self.left[code] -= len(rows)
-            bad = engines.first_difference(self.fast, self.reference, *_rows(lines, rows))
+            bad = encoders.first_difference(self.fast, self.reference, *_rows(lines, rows))
             if bad is not None:
                 raise Differs(lines.ids[rows[bad]].tobytes().hex(), int(code))
 

@@ -6,23 +6,21 @@ else: a shard that was edited by hand is named, not half understood.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Any
 
-import numba
 import numpy as np
+from numba import types
 
 from pilebuilder.errors import TaskError
+from pilebuilder.kernels.jit import BYTES, address, byte, device, kernel, load8, set_byte, store8, trailing_zeros
 
-BLOCK = 16
-BATCH_BYTES = 8 << 20
-"""JSON lines that are scanned and encoded at once."""
 HEAD = np.frombuffer(b'{"text":"', np.uint8).copy()
 MIDDLE = np.frombuffer(b'","meta":{"pile_set_name":"', np.uint8).copy()
 NAME_END = np.frombuffer(b'","id":"', np.uint8).copy()
 
-_BYTES = numba.types.Array(numba.uint8, 1, "C", readonly=True)
+_U = np.uint64
+_ONES, _TOPS = _U(0x0101010101010101), _U(0x8080808080808080)
 _PLAIN = np.zeros(256, np.uint8)  # what the letter after a backslash stands for
 for _letter, _byte in zip(b'btnfr"\\/', b'\b\t\n\f\r"\\/', strict=True):
     _PLAIN[_letter] = _byte
@@ -31,7 +29,7 @@ for _value, _digit in enumerate(b"0123456789abcdef"):
     _HEX[_digit] = _value
 
 
-@numba.njit(numba.int64(_BYTES, numba.int64, numba.int64, _BYTES), cache=True, nogil=True)
+@kernel(types.int64(BYTES, types.int64, types.int64, BYTES))
 def _literal(data: np.ndarray, at: int, stop: int, wanted: np.ndarray) -> int:
     """The position after `wanted`, or -1."""
     if at < 0 or at + len(wanted) > stop:
@@ -42,62 +40,58 @@ def _literal(data: np.ndarray, at: int, stop: int, wanted: np.ndarray) -> int:
     return at + len(wanted)
 
 
-@numba.njit(
-    numba.types.UniTuple(numba.int64, 2)(_BYTES, numba.int64, numba.int64, numba.uint8[::1], numba.int64),
-    cache=True,
-    nogil=True,
-)
-def _string(data: np.ndarray, at: int, stop: int, out: np.ndarray, to: int) -> tuple[int, int]:
+@device
+def _string(d: Any, at: Any, stop: Any, out: Any, to: Any) -> Any:
     """Unescape up to the closing quote: positions of that quote and of the end of the output; -1 if there is none."""
     while at < stop:
-        if at + BLOCK <= stop:
-            special = False
-            for k in range(BLOCK):
-                byte = data[at + k]
-                special |= (byte == 34) | (byte == 92) | (byte < 32)
-                out[to + k] = byte
-            if not special:
-                at += BLOCK
-                to += BLOCK
+        if at + 8 <= stop:
+            x = load8(d, at)
+            store8(out, to, x)
+            quote, slash = x ^ (_ONES * _U(34)), x ^ (_ONES * _U(92))
+            # Top bit of each quote, backslash or control character; exact up to the lowest one, which is what is used.
+            found = ((x - _ONES * _U(32)) & ~x) | ((quote - _ONES) & ~quote) | ((slash - _ONES) & ~slash)
+            found &= _TOPS
+            if not found:
+                at += 8
+                to += 8
                 continue
-        last = min(at + BLOCK, stop)
-        while at < last:
-            byte = data[at]
-            if byte == 34:
-                return at, to
-            if byte < 32:
+            plain = types.int64(trailing_zeros(found) >> _U(3))
+            at += plain
+            to += plain
+        b = byte(d, at)
+        if b == 34:
+            return at, to
+        if b < 32:
+            return -1, to
+        if b != 92:
+            set_byte(out, to, b)
+            at += 1
+        elif at + 1 < stop and _PLAIN[byte(d, at + 1)]:
+            set_byte(out, to, _PLAIN[byte(d, at + 1)])
+            at += 2
+        else:  # the writer escapes only control characters this way: \u00XX
+            if at + 6 > stop or byte(d, at + 1) != 117 or byte(d, at + 2) != 48 or byte(d, at + 3) != 48:
                 return -1, to
-            if byte != 92:
-                out[to] = byte
-                at += 1
-            elif at + 1 < stop and _PLAIN[data[at + 1]]:
-                out[to] = _PLAIN[data[at + 1]]
-                at += 2
-            else:  # the writer escapes only control characters this way: \u00XX
-                if at + 6 > stop or data[at + 1] != 117 or data[at + 2] != 48 or data[at + 3] != 48:
-                    return -1, to
-                high, low = _HEX[data[at + 4]], _HEX[data[at + 5]]
-                if high > 1 or low > 15:
-                    return -1, to
-                out[to] = (high << 4) | low
-                at += 6
-            to += 1
+            high, low = _HEX[byte(d, at + 4)], _HEX[byte(d, at + 5)]
+            if high > 1 or low > 15:
+                return -1, to
+            set_byte(out, to, high << 4 | low)
+            at += 6
+        to += 1
     return -1, to
 
 
-@numba.njit(
-    numba.int64(
-        _BYTES,
-        _BYTES,
-        numba.int64[::1],
-        numba.uint8[::1],
-        numba.int64[::1],
-        numba.int64[::1],
-        numba.int32[::1],
-        numba.uint8[:, ::1],
-    ),
-    cache=True,
-    nogil=True,
+@kernel(
+    types.int64(
+        BYTES,
+        BYTES,
+        types.int64[::1],
+        types.uint8[::1],
+        types.int64[::1],
+        types.int64[::1],
+        types.int32[::1],
+        types.uint8[:, ::1],
+    )
 )
 def _scan(
     data: np.ndarray,
@@ -110,6 +104,7 @@ def _scan(
     ids: np.ndarray,
 ) -> int:
     """Fill the columns; returns the number of lines read, less than there are when one is not as written."""
+    d, o = address(data), address(out)
     at = to = 0
     for row in range(len(component)):
         line_at[row] = at
@@ -117,7 +112,7 @@ def _scan(
         at = _literal(data, at, len(data), HEAD)
         if at < 0:
             return row
-        at, to = _string(data, at, len(data), out, to)
+        at, to = _string(d, at, len(data), o, to)
         text_at[row + 1] = to
         at = _literal(data, at, len(data), MIDDLE)
         if at < 0:
@@ -181,8 +176,8 @@ class Scanner:
         """Columns of whole lines; raises `TaskError` that names the first line that is not as written."""
         data = np.frombuffer(content, np.uint8)
         n = int(np.count_nonzero(data == 10))
-        # A document takes at most as many bytes as its line, and blocks of output may overhang by one block.
-        out = np.empty(len(data) + BLOCK, np.uint8)
+        # A document takes at most as many bytes as its line, and stores of eight bytes may overhang.
+        out = np.empty(len(data) + 8, np.uint8)
         text_at, line_at = np.zeros(n + 1, np.int64), np.zeros(n + 1, np.int64)
         component, ids = np.empty(n, np.int32), np.empty((n, 16), np.uint8)
         done = _scan(data, self.names, self.names_at, out, text_at, line_at, component, ids)
@@ -194,22 +189,3 @@ class Scanner:
         starts = line_at[:n] + self.bytes
         self.lines, self.bytes = self.lines + n, self.bytes + len(data)
         return Lines(out[: text_at[n]], text_at, component, ids, starts)
-
-
-def contents(path: Path) -> Iterator[bytes]:
-    """Uncompressed content of a shard in batches of whole frames, each batch ending a line."""
-    import zstandard
-
-    held: list[bytes] = []
-    size = 0
-    with path.open("rb") as file:
-        reader = zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True)
-        while block := reader.read(BATCH_BYTES):
-            end = block.rfind(b"\n") + 1
-            held.append(block[:end] if end else block)
-            size += len(block)
-            if end:
-                yield b"".join(held)
-                held = [block[end:]] if end < len(block) else []
-    if held and any(held):
-        raise TaskError(f"{path} ends within a line; it is cut short: delete it and run the same command again")

@@ -12,7 +12,7 @@ from pilebuilder.registry import stage
 from pilebuilder.task import Artifact, Phases, Task, View
 
 Engine = Literal["auto", "gigatoken", "tiktoken", "tokenizers", "sentencepiece"]
-Format = Literal["megatron"]
+Format = Literal["megatron", "nanogpt", "llmc", "olmo", "datatrove"]
 CODE = "tokenize/1"
 
 
@@ -38,7 +38,10 @@ class Config(Strict):
         ge=0,
         description="documents of each component per shard on which a fast engine is compared with the reference",
     )
-    formats: list[Format] = Field(["megatron"], min_length=1)
+    formats: list[Format] = Field(
+        ["megatron"],
+        description="files to write; Megatron's .bin and .idx are always among them, others cost no space",
+    )
 
 
 @stage("tokenize", version=1)
@@ -50,10 +53,13 @@ class Tokenize:
 
     def run(self, view: View) -> Phases:
         """One task for each shard."""
-        from pilebuilder.tokenize.vocabulary import load
+        from pilebuilder.models.vocabulary import load
 
         config = view.config("tokenize")
+        from pilebuilder.tokenize.exports import check
+
         tokenizer = load(config.tokenizer, eod=config.eod, pattern=config.pattern, size=config.vocab_size)
+        check(config.formats, tokenizer)
         params = {
             "tokenizer": config.tokenizer,
             "eod": config.eod,
@@ -62,7 +68,7 @@ class Tokenize:
             "digest": tokenizer.digest,
             "engine": config.engine,
             "check": config.check,
-            "formats": config.formats,
+            "formats": list(dict.fromkeys(["megatron", *config.formats])),
         }
         yield [shard_task(shard, params) for shard in view.artifacts("shard", "shard")]
 

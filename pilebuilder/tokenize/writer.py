@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-from typing import BinaryIO
+from pathlib import Path
+from typing import Any, BinaryIO
 
 import numpy as np
 
 from pilebuilder.errors import TaskError
+from pilebuilder.models.vocabulary import Tokenizer
 from pilebuilder.task import Workspace, canonical, digest_file
-from pilebuilder.tokenize import megatron, sidecar
+from pilebuilder.tokenize import exports, megatron, sidecar
 from pilebuilder.tokenize.lines import Lines
-from pilebuilder.tokenize.vocabulary import Tokenizer
+
+SUMS = ("documents", "tokens", "text_tokens", "bytes")
+"""What a manifest counts: `tokens` are the ids on disk, `text_tokens` those without the ends of documents."""
 
 
 def stem(shard: str) -> str:
@@ -26,21 +30,23 @@ class TokenWriter:
         self.work, self.shard, self.tokenizer, self.components = work, shard, tokenizer, components
         self.dtype = np.dtype(tokenizer.dtype)
         self.digest = hashlib.sha256()
+        self.suffixes: list[str] = []
         self.file: BinaryIO = self._output("bin").open("wb")
         self.lengths: list[np.ndarray] = []
         self.batches: list[sidecar.Documents] = []
 
-    def _output(self, suffix: str):  # type: ignore[no-untyped-def]
+    def _output(self, suffix: str) -> Path:
         name = f"{stem(self.shard)}.{suffix}"
-        split = self.shard.split("/")[0]
-        return self.work.output(name, "tokens", public=name, shard=self.shard, split=split)
+        if suffix not in self.suffixes:
+            self.suffixes.append(suffix)
+        return self.work.output(name, "tokens", public=name, shard=self.shard, split=self.shard.split("/")[0])
 
     def add(self, lines: Lines, ids: np.ndarray, offsets: np.ndarray) -> None:
         """Append the documents of a batch."""
         lengths = np.diff(offsets) + 1
         if len(lengths) and int(lengths.max()) > megatron.LONGEST:
             raise TaskError(f"{self.shard}: a document has more than {megatron.LONGEST} tokens, the index's limit")
-        content = memoryview(np.insert(ids, offsets[1:], self.tokenizer.eod).astype(self.dtype, copy=False)).cast("B")
+        content: Any = np.insert(ids, offsets[1:], self.tokenizer.eod).astype(self.dtype, copy=False).data
         self.digest.update(content)
         self.file.write(content)
         self.lengths.append(lengths)
@@ -53,26 +59,26 @@ class TokenWriter:
     def __exit__(self, *_: object) -> None:
         self.file.close()
 
-    def finish(self, source: str) -> None:
-        """Write index, side file and manifest; count."""
+    def finish(self, source: str, formats: list[str]) -> None:
+        """Write index, side file, other formats and manifest; count."""
         lengths = np.concatenate(self.lengths) if self.lengths else np.zeros(0, np.int64)
         documents = _joined(self.batches)
         megatron.write_index(self._output("idx"), lengths, self.dtype.name)
         sidecar.write(self._output("docs"), documents)
-        by_component = []
-        for code, name in enumerate(self.components):
-            chosen = documents.component == code
-            n, tokens = int(chosen.sum()), int(lengths[chosen].sum())
-            size = int(documents.text_bytes[chosen].sum())
-            by_component.append(
-                {"name": name, "documents": n, "tokens": tokens, "text_tokens": tokens - n, "bytes": size}
-            )
-            count = self.work.tally.of(name)
-            count.seen, count.kept, count.bytes_in, count.bytes_out = n, n, size, size
-        total = {k: sum(c[k] for c in by_component) for k in ("documents", "tokens", "text_tokens", "bytes")}
-        files = {s: self._output(s) for s in ("bin", "idx", "docs")}
+        tokens = exports.Tokens(
+            path=self._output("bin"),
+            width=self.dtype.itemsize,
+            lengths=lengths,
+            documents=documents,
+            tokenizer=self.tokenizer,
+            source=f"{self.shard}.jsonl.zst",
+        )
+        for name in formats:
+            if name != "megatron":
+                exports.write(name, tokens, self._output)
+        by_component, total = self._sums(lengths, documents)
         content = {
-            "format": "megatron",
+            "formats": formats,
             "shard": {"name": self.shard, "sha256": source},
             "split": self.shard.split("/")[0],
             "tokenizer": {
@@ -85,17 +91,38 @@ class TokenWriter:
             "separator": "append",
             **total,
             "components": by_component,
-            "files": {
-                path.name: {
-                    "sha256": self.digest.hexdigest() if suffix == "bin" else digest_file(path)[0],
-                    "bytes": path.stat().st_size,
-                }
-                for suffix, path in files.items()
-            },
+            "files": self._files(),
         }
         self._output("json").write_text(canonical(content) + "\n")
         self.work.output(f"{stem(self.shard)}.bin", "tokens", **total)
         self.work.facts.update(total)
+
+    def _sums(self, lengths: np.ndarray, documents: sidecar.Documents) -> tuple[list[dict[str, Any]], dict[str, int]]:
+        """Counts of each component, in the order of the side file's codes, and of all."""
+        rows: list[dict[str, Any]] = []
+        total = dict.fromkeys(SUMS, 0)
+        for code, name in enumerate(self.components):
+            chosen = documents.component == code
+            n, tokens = int(chosen.sum()), int(lengths[chosen].sum())
+            size = int(documents.text_bytes[chosen].sum())
+            sums = dict(zip(SUMS, (n, tokens, tokens - n, size), strict=True))
+            rows.append({"name": name, **sums})
+            for key, value in sums.items():
+                total[key] += value
+            count = self.work.tally.of(name)
+            count.seen, count.kept, count.bytes_in, count.bytes_out = n, n, size, size
+        return rows, total
+
+    def _files(self) -> dict[str, dict[str, Any]]:
+        """Digest and size of every file but the manifest; links to the ``.bin`` share its digest."""
+        found = {}
+        main = self._output("bin").stat()
+        for suffix in self.suffixes:
+            path = self._output(suffix)
+            same = path.stat().st_ino == main.st_ino
+            digest = self.digest.hexdigest() if same else digest_file(path)[0]
+            found[path.name] = {"sha256": digest, "bytes": path.stat().st_size}
+        return found
 
 
 def _joined(batches: list[sidecar.Documents]) -> sidecar.Documents:

@@ -7,7 +7,7 @@ import json
 
 import numpy as np
 import pyarrow as pa
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pilebuilder.shard.lines import json_lines, quoted
@@ -25,6 +25,7 @@ def table(values: list[str], **more: object) -> pa.Table:
     return pa.table({**columns, **more})
 
 
+@settings(deadline=None)
 @given(texts)
 @example(["", "\x00\x1f\x7f\u2028\ud7ff\U0010ffff", 'a"' * 40, "\\" * 17, "x" * 15 + "\n", "x" * 16 + '"', "é" * 33])
 def test_lines_read_back_exactly(values: list[str]) -> None:
@@ -40,6 +41,7 @@ def test_lines_read_back_exactly(values: list[str]) -> None:
         assert line.count(b"\n") == 1
 
 
+@settings(deadline=None)
 @given(texts)
 def test_the_bytes_are_those_of_the_standard_library(values: list[str]) -> None:
     """Same escapes, same case, non-ASCII left alone; only DEL differs from nothing: neither escapes it."""

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import zstandard
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pilebuilder.shard.frames import FrameWriter
@@ -42,6 +42,7 @@ def frames(raw: bytes) -> list[bytes]:
     return found
 
 
+@settings(deadline=None)
 @given(st.lists(st.lists(st.integers(1, 300), max_size=12), max_size=6), st.integers(1, 700))
 def test_frames_hold_whole_lines_and_do_not_depend_on_batches(sizes: list[list[int]], frame: int) -> None:
     import tempfile

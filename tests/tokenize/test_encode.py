@@ -11,10 +11,12 @@ import pytest
 import zstandard
 
 from pilebuilder.build.worker import execute
-from pilebuilder.errors import TaskError
+from pilebuilder.errors import PilebuilderError, TaskError
+from pilebuilder.models import encoders
+from pilebuilder.shard.frames import FrameWriter
 from pilebuilder.task import Task, digest_file
-from pilebuilder.tokenize import engines
-from pilebuilder.tokenize.lines import Scanner, contents
+from pilebuilder.tokenize.lines import Scanner
+from pilebuilder.tokenize.seekable import SeekableFile
 from tests.mix.building import MiniBuild
 from tests.tokenize.reading import MegatronFile
 
@@ -33,7 +35,7 @@ class Wrong:
     name = "wrong"
 
     def __init__(self, tokenizer: Any) -> None:
-        self.right = engines.Tiktoken(tokenizer)
+        self.right = encoders.Tiktoken(tokenizer)
 
     def encode(self, data: np.ndarray, offsets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         ids, at = self.right.encode(data, offsets)
@@ -45,7 +47,7 @@ class Wrong:
 
 
 def test_an_engine_that_differs_is_not_used_and_it_is_said(done: MiniBuild, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(engines.ENGINES, "wrong", Wrong)
+    monkeypatch.setitem(encoders.ENGINES, "wrong", Wrong)
     right = done.tasks["tokenize"][0]
     task = replace(right, params={**right.params, "engine": "wrong"})
     manifest = execute(task, done.root)
@@ -68,7 +70,7 @@ def test_an_id_out_of_range_is_refused(done: MiniBuild, monkeypatch: pytest.Monk
             ids, at = self.right.encode(data, offsets)
             return ids + np.uint32(50_000), at
 
-    monkeypatch.setitem(engines.ENGINES, "high", TooHigh)
+    monkeypatch.setitem(encoders.ENGINES, "high", TooHigh)
     task = done.tasks["tokenize"][0]
     with pytest.raises(TaskError, match=r"gave id \d+, but its vocabulary ends at 50256"):
         execute(replace(task, params={**task.params, "engine": "high", "check": 0}), done.root)
@@ -77,8 +79,11 @@ def test_an_id_out_of_range_is_refused(done: MiniBuild, monkeypatch: pytest.Monk
 def edited(task: Task, root: Path, change: Any) -> Task:
     """The task over a shard whose content was changed and honestly digested again."""
     path = root / task.inputs[0].path
-    plain = b"".join(contents(path))
-    path.write_bytes(zstandard.compress(change(plain)))
+    with SeekableFile(path) as shard:
+        plain = change(b"".join(shard.batches()))
+    path.unlink()
+    with FrameWriter(path, 4096, 3) as out:
+        out.write(np.frombuffer(plain, np.uint8), np.array([0, len(plain)]))
     sha, size = digest_file(path)
     return replace(task, inputs=(replace(task.inputs[0], sha256=sha, bytes=size),))
 
@@ -98,8 +103,18 @@ def edited(task: Task, root: Path, change: Any) -> Task:
 )
 def test_a_shard_that_is_not_as_written_is_named(done: MiniBuild, change: Any) -> None:
     task = edited(done.tasks["tokenize"][0], done.root, change)
-    with pytest.raises(TaskError, match=r"train/00\.jsonl\.zst.*(not as pilebuilder writes it|cut short)"):
+    with pytest.raises(PilebuilderError, match=r"train/00\.jsonl\.zst.*(not as pilebuilder writes it|cut short)"):
         execute(task, done.root)
+
+
+def test_a_shard_that_was_packed_again_is_named(done: MiniBuild) -> None:
+    task = done.tasks["tokenize"][0]
+    path = done.root / task.inputs[0].path
+    with SeekableFile(path) as shard:
+        path.write_bytes(zstandard.compress(b"".join(shard.batches())))
+    sha, size = digest_file(path)
+    with pytest.raises(PilebuilderError, match="has no seek table"):
+        execute(replace(task, inputs=(replace(task.inputs[0], sha256=sha, bytes=size),)), done.root)
 
 
 def test_a_shard_with_another_digest_is_named(done: MiniBuild) -> None:
@@ -121,7 +136,7 @@ def test_documents_of_every_size_around_a_block(tmp_path: Path) -> None:
     )
     path = build.public()["train/00.jsonl.zst"]
     scanner, found = Scanner(["A"], "x"), []
-    for piece in contents(path):
+    for piece in SeekableFile(path).batches():
         lines = scanner.scan(piece)
         raw = lines.text.tobytes()
         found += [raw[a:b].decode() for a, b in zip(lines.offsets[:-1], lines.offsets[1:], strict=True)]

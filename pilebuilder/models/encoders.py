@@ -7,19 +7,25 @@ document can smuggle in an end of document.
 
 from __future__ import annotations
 
+import base64
 import functools
 import importlib.util
 import json
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from pilebuilder.errors import RecipeError, TaskError
 from pilebuilder.models import gpt2
+from pilebuilder.models.vocabulary import PATTERNS
 
 if TYPE_CHECKING:
-    from pilebuilder.tokenize.vocabulary import Tokenizer
+    from pilebuilder.models.vocabulary import Tokenizer
 
+SCHEMES = {PATTERNS["gpt2"]: "gpt2", PATTERNS["cl100k"]: "cl100k", PATTERNS["o200k"]: "o200k"}
+"""gigatoken's name for the way in which a rank file cuts words."""
 REFERENCE = {"ranks": "tiktoken", "json": "tokenizers", "sentencepiece": "sentencepiece"}
 
 
@@ -54,6 +60,8 @@ class Tokenizers:
     def __init__(self, tokenizer: Tokenizer) -> None:
         import tokenizers
 
+        if tokenizer.kind == "ranks" and tokenizer.digest != gpt2.digest():
+            raise RecipeError("the engine tokenizers reads tokenizer.json; use tiktoken for a rank file")
         content = tokenizer.content or json.dumps(gpt2.tokenizer_json()).encode()
         try:
             self.tokenizer = tokenizers.Tokenizer.from_buffer(content)
@@ -74,7 +82,7 @@ class SentencePiece:
     name = "sentencepiece"
 
     def __init__(self, tokenizer: Tokenizer) -> None:
-        from pilebuilder.tokenize.vocabulary import sentencepiece_processor
+        from pilebuilder.models.vocabulary import sentencepiece_processor
 
         self.processor = sentencepiece_processor(tokenizer.content, tokenizer.name)
 
@@ -83,23 +91,24 @@ class SentencePiece:
 
 
 class Gigatoken:
-    """gigatoken: a pretokenizer in SIMD and a cache of words. It reads the texts where they lie."""
+    """gigatoken: words are cut in SIMD and kept in a cache. It reads the texts where they lie."""
 
     name = "gigatoken"
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         from gigatoken import gigatoken_rs
 
-        if tokenizer.kind == "sentencepiece":
-            from gigatoken import Tokenizer as Any_
+        if tokenizer.kind == "ranks":
+            self.backend: Any = _from_ranks(tokenizer)
+        elif tokenizer.kind == "sentencepiece":
+            from gigatoken import Tokenizer as Sentences
 
-            self.backend: Any = Any_.from_sentencepiece(tokenizer.content).backend
-            return
-        if tokenizer.kind == "ranks" and tokenizer.digest != gpt2.digest():
-            raise ValueError("gigatoken is used for tokenizer.json, SentencePiece and GPT-2")
-        data = json.loads(tokenizer.content) if tokenizer.content else gpt2.tokenizer_json()
-        data["added_tokens"] = [t for t in data.get("added_tokens", ()) if not t.get("special")]
-        self.backend = gigatoken_rs.load_hf_json(json.dumps(data))
+            self.backend = Sentences.from_sentencepiece(tokenizer.content).backend
+        else:
+            # Without its special tokens, so that text which looks like one is spelled out.
+            data = json.loads(tokenizer.content)
+            data["added_tokens"] = [t for t in data.get("added_tokens") or () if not t.get("special")]
+            self.backend = gigatoken_rs.load_hf_json(json.dumps(data))
 
     def encode(self, data: np.ndarray, offsets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         import awkward as ak
@@ -112,6 +121,17 @@ class Gigatoken:
         found = self.backend.encode_batch(ak.Array(strings), parallel=False).layout
         ends = np.asarray(found.offsets, np.int64)
         return np.asarray(found.content.data)[ends[0] : ends[-1]], ends - ends[0]
+
+
+def _from_ranks(tokenizer: Tokenizer) -> Any:
+    """gigatoken's own form of a rank file, which it reads from disk."""
+    from gigatoken import gigatoken_rs
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "ranks.tiktoken"
+        lines = (base64.b64encode(token) + b" %d\n" % rank for token, rank in tokenizer.ranks.items())
+        path.write_bytes(b"".join(lines))
+        return gigatoken_rs.BPETokenizer.from_tiktoken(path, SCHEMES[tokenizer.pattern], None)
 
 
 ENGINES: dict[str, Any] = {e.name: e for e in (Tiktoken, Tokenizers, SentencePiece, Gigatoken)}

@@ -1,0 +1,99 @@
+"""Reads zstd files of independent frames by their seek table (zstd's seekable format): the shards of a build."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from pilebuilder.errors import PilebuilderError
+
+SKIPPABLE, SEEKABLE = 0x184D2A5E, 0x8F92EAB1
+_FOOTER = struct.Struct("<IBI")
+
+
+class SeekableFile:
+    """A file of zstd frames that can be read from any position of its uncompressed content."""
+
+    def __init__(self, path: Path) -> None:
+        import zstandard
+
+        self.path = path
+        self.file = path.open("rb")
+        self.decompressor = zstandard.ZstdDecompressor()
+        self.packed, self.plain = self._table()
+
+    def _table(self) -> tuple[np.ndarray, np.ndarray]:
+        """Where each frame begins, in the file and in the content; one entry more than there are frames."""
+        size = self.file.seek(0, 2)
+        self.file.seek(max(0, size - _FOOTER.size))
+        footer = self.file.read()
+        frames, descriptor, magic = _FOOTER.unpack(footer) if len(footer) == _FOOTER.size else (0, 0, 0)
+        width = 12 if descriptor & 0x80 else 8  # with or without checksums in the table
+        table = frames * width + _FOOTER.size
+        if magic != SEEKABLE or size < table + 8:
+            raise PilebuilderError(
+                f"{self.path} has no seek table: it is cut short, or was packed again by another tool"
+            )
+        self.file.seek(size - table - 8)
+        head = struct.unpack("<II", self.file.read(8))
+        entries = np.frombuffer(self.file.read(frames * width), np.uint32).reshape(frames, width // 4)
+        bounds = np.zeros((2, frames + 1), np.int64)
+        np.cumsum(entries[:, :2].T, axis=1, out=bounds[:, 1:])
+        if head != (SKIPPABLE, table) or bounds[0, -1] != size - table - 8:
+            raise PilebuilderError(
+                f"{self.path}: its seek table does not fit its frames; the file was changed or damaged"
+            )
+        return bounds[0], bounds[1]
+
+    @property
+    def size(self) -> int:
+        """Bytes of uncompressed content."""
+        return int(self.plain[-1])
+
+    def frame(self, i: int) -> bytes:
+        """Content of one frame; its checksum is verified."""
+        import zstandard
+
+        self.file.seek(int(self.packed[i]))
+        raw = self.file.read(int(self.packed[i + 1] - self.packed[i]))
+        wanted = int(self.plain[i + 1] - self.plain[i])
+        try:
+            content = self.decompressor.decompress(raw, max_output_size=wanted) if wanted else b""
+        except zstandard.ZstdError as error:
+            raise PilebuilderError(f"{self.path}: frame {i} is damaged ({error}); build the corpus again") from error
+        if len(content) != wanted:
+            raise PilebuilderError(f"{self.path}: frame {i} holds {len(content)} bytes, its seek table says {wanted}")
+        return bytes(content)
+
+    def batches(self) -> Iterator[bytes]:
+        """The content in order, in pieces that end lines: one frame each, more where a line spans frames."""
+        held: list[bytes] = []
+        for i in range(len(self.plain) - 1):
+            held.append(self.frame(i))
+            if held[-1].endswith(b"\n"):
+                yield held[0] if len(held) == 1 else b"".join(held)
+                held = []
+        if any(held):
+            raise PilebuilderError(
+                f"{self.path} ends within a line; it is cut short: delete it and run the build again"
+            )
+
+    def line(self, start: int) -> bytes:
+        """The line that begins at this position of the content, without its end."""
+        if not 0 <= start < self.size:
+            raise PilebuilderError(f"{self.path} has {self.size} bytes of content; there is no position {start}")
+        i = int(np.searchsorted(self.plain, start, "right")) - 1
+        content = self.frame(i)[start - int(self.plain[i]) :]
+        while b"\n" not in content and i + 2 < len(self.plain):
+            i += 1
+            content += self.frame(i)
+        return content.partition(b"\n")[0]
+
+    def __enter__(self) -> SeekableFile:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.file.close()
