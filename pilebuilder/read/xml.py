@@ -200,7 +200,8 @@ def _doctype_end(data: bytes, start: int) -> int:
             return at
         if at - start > MAX_SUBSET:
             raise XmlError("xml_limit", f"a document type declaration of more than {MAX_SUBSET} bytes")
-    raise XmlError("truncated" if at >= len(data) else "parse_error", "the document type declaration does not end")
+    reason = "parse_error" if b">" in data[at:] else "truncated"
+    raise XmlError(reason, "the document type declaration does not end")
 
 
 def named(data: bytes) -> bytes:
@@ -302,7 +303,7 @@ def _one(
         grow = min(grow * 2, 16 << 20)
         buffer, ended = buffer + block, not block
     stop = end + len(closing) if end >= 0 else len(buffer)
-    other = opening.search(buffer, start + 1, stop) if b"<" + name in buffer[start + 1 : stop] else None
+    other = opening.search(buffer, start + 1, stop) if buffer.find(b"<" + name, start + 1, stop) >= 0 else None
     if other or end < 0:
         stop = other.start() if other else stop
         return buffer, base, Split("broken", name, offset, buffer[start:stop]), ended

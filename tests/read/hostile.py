@@ -50,9 +50,9 @@ def reasons(items: Iterable[Item]) -> list[str]:
 
 
 def cuts(data: bytes, edges: Iterable[int] = ()) -> Iterator[bytes]:
-    """The data cut at 20 fractions, at the given edges, and one byte before the end."""
+    """The data cut at 20 fractions, at the given edges, and one byte before the end; more than white space is lost."""
     points = {len(data) * k // 20 for k in range(20)} | set(edges) | {len(data) - 1}
-    yield from (data[:n] for n in sorted(points) if n < len(data))
+    yield from (data[:n] for n in sorted(points) if data[n:].strip())
 
 
 def assert_cuts_are_detected(
@@ -60,13 +60,13 @@ def assert_cuts_are_detected(
 ) -> None:
     """Every cut is a quarantine row. `by_length`: the format has no end mark, the fetched length proves it."""
     whole = read(reader, data, name, folder)
-    texts = {item.text for item in records(whole)}
-    assert texts, whole
+    most = len(records(whole))
+    assert most, whole
     assert not reasons(whole), whole
     for cut in cuts(data, edges):
         items = read(reader, cut, name, folder, **({"bytes": len(data)} if by_length else {}))
-        assert reasons(items), f"cut at {len(cut)} of {len(data)}: {items}"
-        assert len(records(items)) <= len(texts)
+        assert reasons(items), f"cut at {len(cut)} of {len(data)}: {len(records(items))} documents"
+        assert len(records(items)) <= most
 
 
 def assert_flips_are_survived(reader: Reader, data: bytes, name: str, folder: Path, times: int = 60) -> None:
