@@ -97,7 +97,7 @@ def writable(folder: Path) -> bool:
 
 @functools.cache
 def _digest(module: str) -> str:
-    """Digest of the sources that a kernel in `module` may hold code or constants of: it and what it imports of ours."""
+    """Digest of the sources that a kernel in `module` may hold code or constants of: its own and those it imports."""
     found: dict[str, bytes] = {}
     queue = [module, __name__]
     while queue:

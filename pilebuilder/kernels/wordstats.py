@@ -19,6 +19,7 @@ from pilebuilder.kernels.jit import (
     i64,
     kernel,
     load8,
+    ones,
     set_i64,
     set_u32,
     set_u64,
@@ -109,6 +110,73 @@ def count_ellipses(d: Any, s: Any, e: Any) -> Any:
     return n
 
 
+# What stands at the start of a chunk, for `plain_chunk`.
+OTHER, WORD, WORD_AND_MARK = 0, 1, 2
+
+
+@device
+def letters_end(d: Any, i: Any, e: Any, size: Any) -> Any:
+    """End of the ASCII letters at `i`, not looking beyond `MAX_CHUNK` or `e`."""
+    if i + 8 > size:
+        return i
+    n = letters(load8(d, i))
+    j = i + n
+    while n == 8 and j + 8 <= size and j - i <= MAX_CHUNK:
+        n = letters(load8(d, j))
+        j += n
+    return min(j, e)
+
+
+@device
+def plain_chunk(d: Any, i: Any, e: Any, size: Any, cls: Any, keys: Any, parts: Any, first_filter: Any) -> Any:
+    """The common cases first: end, hash and kind of a word of ASCII letters with white space, or one mark and white
+    space, behind it. `OTHER` says nothing about the chunk."""
+    j = letters_end(d, i, e, size)
+    nothing = np.uint64(0)
+    if j == i or j - i > MAX_CHUNK:
+        return j, nothing, OTHER
+    kind = WORD
+    if j < e and not (byte(d, j) < 0x80 and u32(cls, byte(d, j)) & SPACE):
+        mark = byte(d, j)
+        if j + 1 < e and not (byte(d, j + 1) < 0x80 and u32(cls, byte(d, j + 1)) & SPACE):
+            return j, nothing, OTHER
+        kind = WORD_AND_MARK
+        if mark == FULL_STOP:
+            if special(d, i, j + 1, size, keys, parts, nothing):
+                return j, nothing, OTHER
+            if not dot_is_split(d, i, j, cls):  # an initial
+                return j + 1, hash_bytes(d, i, j + 1, size), WORD
+        elif mark == APOSTROPHE or mark >= 0x80 or not u32(cls, mark) & SUFFIX:
+            return j, nothing, OTHER
+    n = np.uint64(j - i)
+    if j - i < 8:  # the eight bytes at `i` exist, or there had been no letters
+        h = hash_more(hash_start(n), load8(d, i) & ((np.uint64(1) << (n << np.uint64(3))) - np.uint64(1)))
+    else:
+        h = hash_bytes(d, i, j, size)
+    if byte(first_filter, np.int64(h >> np.uint64(52))) and special(d, i, j, size, keys, parts, nothing):
+        kind = OTHER
+    return j, h, kind
+
+
+@device
+def chunk_end(d: Any, i: Any, e: Any, cls: Any) -> Any:
+    """End of the chunk at `i`, the flags in it, and, if it is empty, the bytes of the white space there."""
+    j = i
+    flags = 0
+    width = 1
+    while j < e and j - i < MAX_CHUNK:
+        c = byte(d, j)
+        width = 1
+        if c >= 0x80:
+            c, width = decode(d, j)
+        f = u32(cls, c)
+        if f & SPACE:
+            break
+        flags |= f
+        j += width
+    return j, flags, width
+
+
 @kernel(
     types.void(
         BYTES, INT64S, INT64S, UINT32S, UINT64S, INT64S, BYTES, UINT64S, UINT64S, types.int64[::1],
@@ -116,21 +184,9 @@ def count_ellipses(d: Any, s: Any, e: Any) -> Any:
     )
 )  # fmt: skip
 def word_stats(  # type: ignore[no-untyped-def]
-    data,
-    starts,
-    ends,
-    classes,
-    special_keys,
-    special_parts,
-    letter_filter,
-    stop_keys_,
-    stop_bits_,
-    spans_,
-    hashes_,
-    lengths_,
-    firsts,
-    out,
-):
+    data, starts, ends, classes, special_keys, special_parts, letter_filter, stop_keys_, stop_bits_, spans_,
+    hashes_, lengths_, firsts, out,
+):  # fmt: skip
     """Columns `COLUMNS` of documents into `out`; their words into `hashes` and `lengths` (characters).
 
     `firsts[k]` is where the words of document k begin. Of one document at most `MAX_WORDS` are kept, and none
@@ -148,86 +204,30 @@ def word_stats(  # type: ignore[no-untyped-def]
         words = tokens = chars = alpha = ellipses = 0
         stops = np.uint64(0)
         while i < e:
-            # the common case first: a word of ASCII letters with white space behind it
-            if i + 8 <= size:
-                x = load8(d, i)
-                n = letters(x)
-                if n:
-                    j = i + n
-                    if n == 8:
-                        more = 8
-                        while more == 8 and j + 8 <= size:
-                            more = letters(load8(d, j))
-                            j += more
-                    if j > e:
-                        j = e
-                    if j == e or (byte(d, j) < 0x80 and u32(cls, byte(d, j)) & SPACE):
-                        n = j - i
-                        if n < 8:
-                            h = hash_more(hash_start(n), x & ((np.uint64(1) << np.uint64(8 * n)) - np.uint64(1)))
-                        else:
-                            h = hash_bytes(d, i, j, size)
-                        if not byte(first_filter, np.int64(h >> np.uint64(52))) or not special(
-                            d, i, j, size, keys, parts, np.uint64(0)
-                        ):
-                            words += 1
-                            tokens += 1
-                            alpha += 1
-                            chars += n
-                            stops |= stop_bit(h, stop_keys, stop_bits)
-                            if kept < room:
-                                set_u64(hashes, kept, h)
-                                set_u32(lengths, kept, n)
-                                kept += 1
-                            i = j + 1
-                            continue
-                    # next: such a word with one mark behind it, as at the end of a clause
-                    mark = byte(d, j)
-                    if j + 1 == e or (byte(d, j + 1) < 0x80 and u32(cls, byte(d, j + 1)) & SPACE):
-                        whole = 0
-                        if mark == FULL_STOP:
-                            if special(d, i, j + 1, size, keys, parts, np.uint64(0)):
-                                whole = 2
-                            elif not dot_is_split(d, i, j, cls):
-                                whole = 1
-                        elif mark == APOSTROPHE or mark >= 0x80 or not u32(cls, mark) & SUFFIX:
-                            whole = 2
-                        n = j - i + (whole == 1)
-                        h = hash_bytes(d, i, i + n, size)
-                        if whole == 0 and byte(first_filter, np.int64(h >> np.uint64(52))):
-                            whole = 2
-                        if whole < 2:
-                            words += 1
-                            alpha += 1
-                            chars += n
-                            tokens += 2 - whole
-                            stops |= stop_bit(h, stop_keys, stop_bits)
-                            if kept < room:
-                                set_u64(hashes, kept, h)
-                                set_u32(lengths, kept, n)
-                                kept += 1
-                            if whole == 0:
-                                words += u32(cls, mark) & SYMBOL == 0
-                                chars += u32(cls, mark) & SYMBOL == 0
-                                if kept < room:
-                                    set_u64(hashes, kept, hash_more(hash_start(1), np.uint64(mark)))
-                                    set_u32(lengths, kept, 1)
-                                    kept += 1
-                            i = j + 1
-                            continue
-            # any other chunk: find its end, and what is in it
-            j = i
-            flags = 0
-            width = 1
-            while j < e and j - i < MAX_CHUNK:
-                c = byte(d, j)
-                width = 1
-                if c >= 0x80:
-                    c, width = decode(d, j)
-                if u32(cls, c) & SPACE:
-                    break
-                flags |= u32(cls, c)
-                j += width
+            j, h, kind = plain_chunk(d, i, e, size, cls, keys, parts, first_filter)
+            if kind != OTHER:
+                words += 1
+                tokens += 1
+                alpha += 1
+                chars += j - i
+                stops |= stop_bit(h, stop_keys, stop_bits)
+                if kept < room:
+                    set_u64(hashes, kept, h)
+                    set_u32(lengths, kept, j - i)
+                    kept += 1
+                if kind == WORD_AND_MARK:
+                    proper = u32(cls, byte(d, j)) & SYMBOL == 0
+                    words += proper
+                    chars += proper
+                    tokens += 1
+                    if kept < room:
+                        set_u64(hashes, kept, hash_more(hash_start(1), np.uint64(byte(d, j))))
+                        set_u32(lengths, kept, 1)
+                        kept += 1
+                    j += 1
+                i = j + 1
+                continue
+            j, flags, width = chunk_end(d, i, e, cls)
             if j == i:
                 i += width
                 continue
@@ -257,11 +257,7 @@ def word_stats(  # type: ignore[no-untyped-def]
                     kept += 1
             i = j
         out[row, 0], out[row, 1], out[row, 2], out[row, 3] = words, tokens, chars, alpha
-        distinct = 0
-        while stops:
-            stops &= stops - np.uint64(1)
-            distinct += 1
-        out[row, 4], out[row, 5] = distinct, ellipses
+        out[row, 4], out[row, 5] = ones(stops), ellipses
     firsts[len(starts)] = kept
 
 

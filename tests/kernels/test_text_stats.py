@@ -1,0 +1,106 @@
+"""Text statistics against their definitions in plain Python."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from pilebuilder.kernels import text_stats
+from pilebuilder.kernels.lines import MAX_LINES
+from pilebuilder.kernels.textstats import COLUMNS, SHARES, TextStats
+from pilebuilder.kernels.words import hash_of
+from tests.kernels import reference
+from tests.kernels.texts import CASES, any_text, buffers
+
+
+def measured(texts: list[str]) -> list[dict[str, int]]:
+    stats = text_stats(*buffers(texts))
+    columns = {name: getattr(stats, name) for name in COLUMNS}
+    return [{name: int(column[row]) for name, column in columns.items()} for row in range(len(texts))]
+
+
+def words_of(text: str) -> list[int]:
+    stats = text_stats(*buffers([text]))
+    stats.words
+    assert stats._hashes is not None
+    hashes, _, first, last = stats._hashes
+    return [int(h) for h in hashes[first[0] : last[0]]]
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.lists(any_text, min_size=1, max_size=4))
+@example(["中文、。", "ab", "don't"])
+def test_every_column_equals_its_definition(texts: list[str]) -> None:
+    assert measured(texts) == [reference.stats(text) for text in texts]
+
+
+@settings(max_examples=600, deadline=None)
+@given(any_text)
+def test_words_are_the_words_of_the_definition(text: str) -> None:
+    assert words_of(text) == [hash_of(word.encode()) for word in reference.words(text)]
+
+
+@pytest.mark.parametrize("text", CASES, ids=range(len(CASES)))
+def test_hard_cases(text: str) -> None:
+    assert measured([text, "end", text])[0] == measured([text])[0] == reference.stats(text)
+
+
+def test_reads_nothing_beyond_the_last_text() -> None:
+    """The bytes behind the buffer's end, and those of neighbours, do not count."""
+    for text in ("abc", "the", "word.", "x" * 8, "don't", "é"):
+        raw = np.frombuffer(text.encode(), np.uint8).copy()
+        alone = text_stats(raw, np.array([0, len(raw)]))
+        assert alone.words.tolist() == [1] or text == "don't"
+        assert words_of(text) == [hash_of(w.encode()) for w in reference.words(text)]
+
+
+def test_a_sliced_column_is_measured_where_it_lies() -> None:
+    data, offsets = buffers(["first text", "to be or not to be", "third"])
+    assert text_stats(data, offsets[1:]).words.tolist() == [6, 1]
+
+
+def test_take_keeps_what_was_measured_and_measures_the_rest() -> None:
+    texts = ["to be or not to be", "a b c d e f g h i j " * 3, "x y z"]
+    rows = np.array([2, 1])
+    early, late = text_stats(*buffers(texts)), text_stats(*buffers(texts))
+    early.words
+    late = late.take(rows)
+    for name in (*COLUMNS, *SHARES):
+        assert getattr(early.take(rows), name).tolist() == getattr(late, name).tolist(), name
+
+
+def test_no_documents_and_unknown_names() -> None:
+    empty = text_stats(np.zeros(0, np.uint8), np.zeros(1, np.int64))
+    assert all(len(getattr(empty, name)) == 0 for name in (*COLUMNS, *SHARES))
+    with pytest.raises(AttributeError, match="no text statistic is named 'wrods'"):
+        empty.wrods
+    with pytest.raises(ValueError, match="offsets must rise"):
+        text_stats(np.zeros(2, np.uint8), np.array([0, 3]))
+
+
+def test_stop_words_of_another_language() -> None:
+    from pilebuilder.kernels import stop_words
+
+    data = buffers(["le chat est sur la table", "the cat", ""])
+    assert stop_words(*data, ("le", "la", "est", "et")).tolist() == [3, 0, 0]
+    with pytest.raises(ValueError, match="at most 64"):
+        stop_words(*data, tuple(f"w{k}" for k in range(65)))
+
+
+def test_short_lines_with_another_limit() -> None:
+    from pilebuilder.kernels import short_lines
+
+    text = "four\nlonger line\n  \n\nab"
+    assert short_lines(*buffers([text]), 4).tolist() == [2]
+
+
+def test_one_line_of_many_megabytes_is_bounded() -> None:
+    """Memory for lines and n-grams has a ceiling, so a text of nothing but short lines is no trap."""
+    text = "\n".join(map(str, range(MAX_LINES // 8)))
+    stats = text_stats(*buffers([text * 2, "(" * 3_000_000]))
+    assert stats.pieces[0] == 2 * (MAX_LINES // 8) - 1
+    assert stats.dup_pieces[0] == MAX_LINES // 8 - 2
+    assert stats.word_tokens[1] == 3_000_000
+    assert isinstance(stats, TextStats)
