@@ -28,10 +28,8 @@ def scatter(task: Task, work: Workspace) -> None:
     local = np.flatnonzero(whole.column("bands").is_valid().to_numpy(zero_copy_only=False))
     local = local[~removed_earlier(task, work, local)]
     keys = unfixed(whole.column("bands").combine_chunks(), np.uint64)[local]
-    doc = np.repeat(local, keys.shape[1]).astype(np.uint32)
-    flat = keys.reshape(-1)
-    order = clusters.stable_order(flat)
-    runs.write(runs.table(key=flat[order], doc=doc[order]), work.output("bands.arrow", "run"))
+    key, doc = clusters.sort_by_key(keys.reshape(-1), np.repeat(local, keys.shape[1]))
+    runs.write(runs.table(key=key, doc=doc.astype(np.uint32)), work.output("bands.arrow", "run"))
     runs.write(runs.table(shingles=shingles), work.output("sizes.arrow", "sizes"))
 
 
@@ -47,8 +45,7 @@ def candidates(task: Task, work: Workspace) -> None:
         docs.append(runs.column(table, "doc")[part] + layout.bases[first])
     key, doc = (keys[0], docs[0]) if len(keys) == 1 else (np.concatenate(keys), np.concatenate(docs))
     if len(keys) > 1:
-        order = clusters.stable_order(key)
-        key, doc = key[order], doc[order]
+        key, doc = clusters.sort_by_key(key, doc)
     rows, ends = runs.runs_of_equals(key[1:] == key[:-1])
     members = doc[rows]
     members, ends = without_repeats(members, ends)
@@ -88,7 +85,7 @@ def join(task: Task, work: Workspace) -> None:
         members, ends = _groups(table)
         clusters.unite_groups(parent, np.searchsorted(docs, members), ends)
     clusters.flatten(parent)
-    load = 8 * np.minimum(_shingles(task, work, layout, docs), 2 * SAMPLED) + BESIDE
+    load = 4 * np.minimum(_shingles(task, work, layout, docs), 2 * SAMPLED) + BESIDE
     batch = _batches(parent, load, task.params["limit"])
     runs.write(runs.table(doc=docs, batch=batch), work.output("assign.arrow", "assign"))
     for index, table in enumerate(tables):

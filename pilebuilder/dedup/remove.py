@@ -113,11 +113,9 @@ def summary(task: Task, work: Workspace) -> None:
     merged = runs.open_all(work, task.inputs, "merged")
     survivors = np.concatenate([np.zeros(0, np.int64), *(runs.column(t, "survivor") for t in fates)])
     doc, copies = np.unique(survivors, return_counts=True)
-    names = _ids(merged, doc)
     order = np.lexsort((doc, -copies))
-    rows = [
-        _sample(fates, int(doc[i]), int(copies[i]) + 1, names.get(int(doc[i]), "")) for i in order[:SAMPLE_CLUSTERS]
-    ]
+    largest = [(int(doc[i]), int(copies[i]) + 1) for i in order[:SAMPLE_CLUSTERS]]
+    rows = [_sample(fates, merged, survivor, size) for survivor, size in largest]
     sizes, counts = np.unique(copies + 1, return_counts=True)
     kind = pa.schema([("survivor", pa.string()), ("size", pa.int64()), ("members", pa.list_(pa.string()))])
     write_table(
@@ -134,22 +132,15 @@ def _facts(sizes: np.ndarray, counts: np.ndarray) -> dict[str, Any]:
     }
 
 
-def _ids(merged: list[pa.Table], wanted: np.ndarray) -> dict[int, str]:
-    """Ids of survivors, from the rows that name them."""
-    names: dict[int, str] = {}
-    for table in merged:
-        survivor = runs.column(table, "survivor")
-        rows = np.flatnonzero(member(survivor, wanted))
-        for row in rows[np.unique(survivor[rows], return_index=True)[1]]:
-            names[int(survivor[row])] = table.column("duplicate_of")[int(row)].as_py()
-    return names
-
-
-def _sample(fates: list[pa.Table], survivor: int, size: int, name: str) -> dict[str, Any]:
+def _sample(fates: list[pa.Table], merged: list[pa.Table], survivor: int, size: int) -> dict[str, Any]:
     members: list[str] = []
     for table in fates:
         rows = np.flatnonzero(runs.column(table, "survivor") == survivor)[: SAMPLE_MEMBERS - len(members)]
         members += table.column("id").take(rows).to_pylist()
         if len(members) == SAMPLE_MEMBERS:
             break
-    return {"survivor": name, "size": size, "members": members}
+    for table in merged:
+        rows = np.flatnonzero(runs.column(table, "survivor") == survivor)
+        if len(rows):
+            return {"survivor": table.column("duplicate_of")[int(rows[0])].as_py(), "size": size, "members": members}
+    raise AssertionError(f"no removal names document {survivor}")

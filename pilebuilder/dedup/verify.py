@@ -50,7 +50,7 @@ def extract(task: Task, work: Workspace) -> None:
         **columns,
     )
     runs.write(table, work.output("candidates.arrow", "candidates"))
-    flat = pa.chunked_array(pieces, pa.uint64())
+    flat = pa.chunked_array(pieces, pa.uint32())
     runs.write(pa.table({"hashes": flat}), work.output("shingles.arrow", "shingles"))
 
 
@@ -111,7 +111,7 @@ def _load(work: Workspace, files: list[Artifact], batch: int) -> tuple[pa.Table,
     found = pa.concat_tables(tables).combine_chunks()  # partitions come in order, and rows in order within a batch
     sizes = np.concatenate([stop - start for _, start, stop in parts])
     bounds = np.append(0, np.cumsum(sizes))
-    hashes = np.empty(bounds[-1], np.uint64)
+    hashes = np.empty(bounds[-1], np.uint32)
     at = 0
     for flat, start, stop in parts:
         clusters.gather(flat, start, stop, hashes, at)

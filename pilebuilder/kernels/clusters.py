@@ -9,43 +9,79 @@ from numba import types
 
 from pilebuilder.kernels.jit import kernel
 
-U = np.uint64
+U, U32 = np.uint64, np.uint32
 INT64S = types.Array(types.int64, 1, "C", readonly=True)
 UINT64S = types.Array(types.uint64, 1, "C", readonly=True)
 INDEX = types.Array(types.int64, 1, "C")
 HASHES = types.Array(types.uint64, 1, "C")
+SET = types.Array(types.uint32, 1, "C", readonly=True)
+SLOTS = types.Array(types.uint32, 1, "C")
 STAMPS = types.Array(types.int32, 1, "C")
 FLOATS = types.Array(types.float64, 1, "C")
 FLAGS = types.Array(types.boolean, 1, "C")
 
+RADIX_BITS = 11
+RADIX = 1 << RADIX_BITS
 WHOLE_GROUP = 64
 """Documents that share a band key are compared all with all up to this many; beyond, with `LEADERS` of the group."""
 LEADERS = 32
 
 
-@kernel(types.void(INDEX, UINT64S))
-def _settle(order: Any, keys: Any) -> None:
-    """Within runs of equal keys, put `order` in ascending order: a sort that is not stable becomes one that is."""
-    n = len(order)
-    start = 0
-    while start < n:
-        stop = start + 1
-        key = keys[order[start]]
-        while stop < n and keys[order[stop]] == key:
-            stop += 1
-        if stop - start == 2:
-            if order[start] > order[start + 1]:
-                order[start], order[start + 1] = order[start + 1], order[start]
-        elif stop - start > 2:
-            order[start:stop] = np.sort(order[start:stop])
-        start = stop
+@kernel(types.void(UINT64S, INDEX, types.int64, HASHES, INDEX))
+def _radix_pass(keys: Any, rows: Any, shift: Any, keys_out: Any, rows_out: Any) -> None:
+    """One stable counting pass over 11 bits of the keys."""
+    counts = np.zeros(RADIX + 1, np.int64)
+    for i in range(len(keys)):
+        counts[((keys[i] >> U(shift)) & U(RADIX - 1)) + U(1)] += 1
+    for d in range(1, RADIX):
+        counts[d] += counts[d - 1]
+    for i in range(len(keys)):
+        digit = (keys[i] >> U(shift)) & U(RADIX - 1)
+        at = counts[digit]
+        counts[digit] = at + 1
+        keys_out[at] = keys[i]
+        rows_out[at] = rows[i]
+
+
+@kernel(types.int64(HASHES, INDEX, types.int64))
+def _insert(keys: Any, rows: Any, patience: Any) -> Any:
+    """Insertion sort of what is almost sorted; -1 when it takes more than `patience` moves."""
+    moves = 0
+    for i in range(1, len(keys)):
+        key, row = keys[i], rows[i]
+        j = i
+        while j > 0 and keys[j - 1] > key:
+            keys[j], rows[j] = keys[j - 1], rows[j - 1]
+            j -= 1
+            moves += 1
+        keys[j], rows[j] = key, row
+        if moves > patience:
+            return -1
+    return moves
+
+
+def sort_by_key(keys: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Both arrays (uint64, int64) in ascending order of key, stable.
+
+    Keys are hashes: after three passes over their top 33 bits hardly any stand wrong, and insertion mends those.
+    Keys that are no hashes cost a comparison sort, not a wrong result.
+    """
+    one, two = (
+        (np.array(keys, np.uint64), np.array(rows, np.int64)),
+        (np.empty_like(keys), np.empty(len(rows), np.int64)),
+    )
+    for digit in (3, 2, 1):
+        _radix_pass(one[0], one[1], 64 - digit * RADIX_BITS, two[0], two[1])
+        one, two = two, one
+    if _insert(one[0], one[1], 8 * len(keys) + 64) < 0:
+        order = np.argsort(keys, kind="stable")
+        return keys[order], rows[order]
+    return one
 
 
 def stable_order(keys: np.ndarray) -> np.ndarray:
-    """As ``np.argsort(keys, kind="stable")`` for uint64, by the faster unstable sort: the same on every machine."""
-    order = np.argsort(keys)
-    _settle(order, keys)
-    return order
+    """As ``np.argsort(keys, kind="stable")`` for uint64 hashes, faster."""
+    return sort_by_key(keys, np.arange(len(keys)))[1]
 
 
 @kernel(types.int64(INDEX, types.int64))
@@ -87,7 +123,7 @@ def flatten(parent: Any) -> None:
         parent[x] = parent[parent[x]]  # roots are smaller: already flat
 
 
-@kernel(types.void(UINT64S, INT64S, INT64S, HASHES, types.int64))
+@kernel(types.void(SET, INT64S, INT64S, SLOTS, types.int64))
 def gather(values: Any, starts: Any, stops: Any, out: Any, at: Any) -> None:
     """Copy the pieces ``values[starts[k]:stops[k]]`` one after the other into `out` from `at` on."""
     for k in range(len(starts)):
@@ -99,25 +135,25 @@ def gather(values: Any, starts: Any, stops: Any, out: Any, at: Any) -> None:
 # -- sets of hashes
 
 
-@kernel(types.uint64(UINT64S, types.int64, types.int64, HASHES, STAMPS, types.int32))
+@kernel(types.uint32(SET, types.int64, types.int64, SLOTS, STAMPS, types.int32))
 def _load(hashes: Any, start: Any, stop: Any, slots: Any, stamps: Any, stamp: Any) -> Any:
     """Put a set into the table; returns the mask of the part of the table that it uses."""
     size = 64
     while size < 2 * (stop - start):
         size *= 2
-    mask = U(size - 1)
+    mask = U32(size - 1)
     for k in range(start, stop):
         h = hashes[k]
         slot = h & mask
         while stamps[slot] == stamp:
-            slot = (slot + U(1)) & mask
+            slot = (slot + U32(1)) & mask
         stamps[slot] = stamp
         slots[slot] = h
     return mask
 
 
 @kernel(
-    types.int64(UINT64S, types.int64, types.int64, HASHES, STAMPS, types.int32, types.uint64, types.int64),
+    types.int64(SET, types.int64, types.int64, SLOTS, STAMPS, types.int32, types.uint32, types.int64),
 )
 def _shared(hashes: Any, start: Any, stop: Any, slots: Any, stamps: Any, stamp: Any, mask: Any, needed: Any) -> Any:
     """How many of the hashes are in the table; -1 as soon as `needed` cannot be reached any more."""
@@ -127,7 +163,7 @@ def _shared(hashes: Any, start: Any, stop: Any, slots: Any, stamps: Any, stamp: 
         h = hashes[k]
         slot = h & mask
         while stamps[slot] == stamp and slots[slot] != h:
-            slot = (slot + U(1)) & mask
+            slot = (slot + U32(1)) & mask
         if stamps[slot] == stamp:
             found += 1
         else:
@@ -137,21 +173,21 @@ def _shared(hashes: Any, start: Any, stop: Any, slots: Any, stamps: Any, stamp: 
     return found
 
 
-@kernel(types.int64(UINT64S, types.int64, types.int64, types.int64))
+@kernel(types.int64(SET, types.int64, types.int64, types.int64))
 def _sampled(hashes: Any, start: Any, stop: Any, shift: Any) -> Any:
-    """How many of the hashes belong to the sample of this shift."""
+    """How many of the hashes belong to the sample of this shift: those below 2^(32 - shift)."""
     if shift == 0:
         return stop - start
     count = 0
     for k in range(start, stop):
-        count += hashes[k] >> U(64 - shift) == U(0)
+        count += hashes[k] >> U32(32 - shift) == U32(0)
     return count
 
 
 @kernel(
     types.float64(
-        UINT64S, INT64S, INT64S, types.int64, types.int64, types.float64, types.float64,
-        HASHES, STAMPS, types.int32, types.uint64,
+        SET, INT64S, INT64S, types.int64, types.int64, types.float64, types.float64,
+        SLOTS, STAMPS, types.int32, types.uint32,
     )
 )  # fmt: skip
 def _similarity(
@@ -179,9 +215,7 @@ def _similarity(
     return found / (a + b - found)
 
 
-@kernel(
-    types.int64(INT64S, INT64S, UINT64S, INT64S, INT64S, types.float64, types.float64, INDEX, HASHES, STAMPS, INDEX)
-)
+@kernel(types.int64(INT64S, INT64S, SET, INT64S, INT64S, types.float64, types.float64, INDEX, SLOTS, STAMPS, INDEX))
 def _verify(
     members: Any, ends: Any, hashes: Any, bounds: Any, shifts: Any, jaccard: Any, containment: Any,
     parent: Any, slots: Any, stamps: Any, leaders: Any,
@@ -202,7 +236,7 @@ def _verify(
         for k in range(start, stop):
             i = members[k]
             loaded, joined = False, False
-            mask = U(0)
+            mask = U32(0)
             limit = k - start if whole else min(count, LEADERS) + 1
             for n in range(limit):
                 if whole:
@@ -233,13 +267,13 @@ def _verify(
     return compared
 
 
-@kernel(types.void(INT64S, INT64S, UINT64S, INT64S, INT64S, HASHES, STAMPS, FLOATS))
+@kernel(types.void(INT64S, INT64S, SET, INT64S, INT64S, SLOTS, STAMPS, FLOATS))
 def _similarities(
     first: Any, second: Any, hashes: Any, bounds: Any, shifts: Any, slots: Any, stamps: Any, out: Any
 ) -> None:
     stamp = np.int32(0)
     loaded = np.int64(-1)
-    mask = U(0)
+    mask = U32(0)
     for k in range(len(out)):
         i, j = first[k], second[k]
         if i != loaded:
@@ -253,7 +287,7 @@ def slots_for(bounds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Hash table for the largest of these sets: slots and stamps."""
     largest = int(np.diff(bounds).max(initial=0))
     size = 1 << max(6, (2 * largest).bit_length())
-    return np.zeros(size, np.uint64), np.zeros(size, np.int32)
+    return np.zeros(size, np.uint32), np.zeros(size, np.int32)
 
 
 def verify(
@@ -321,8 +355,8 @@ def _choose(order: Any, ends: Any, component: Any, allowed: Any, kept: Any, repl
 
 @kernel(
     types.void(
-        INT64S, INT64S, COMPONENTS, ALLOWED, UINT64S, INT64S, INT64S, types.float64, types.float64,
-        HASHES, STAMPS, INDEX, INDEX,
+        INT64S, INT64S, COMPONENTS, ALLOWED, SET, INT64S, INT64S, types.float64, types.float64,
+        SLOTS, STAMPS, INDEX, INDEX,
     )
 )  # fmt: skip
 def _choose_similar(

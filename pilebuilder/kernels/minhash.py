@@ -19,8 +19,10 @@ from pilebuilder.kernels.shingles import (
     BUFFER,
     BYTES,
     COUNTS,
+    EDGES,
     HASHES,
     HIGH,
+    LOW7,
     MULTIPLY,
     OFFSETS,
     UINT32S,
@@ -108,12 +110,12 @@ def _lower_legacy(hashes: Any, count: Any, a: Any, b: Any, signature: Any) -> No
 @kernel(
     types.void(
         BYTES, OFFSETS, UINT32S, types.intp, types.uint64, PERMUTATION, PERMUTATION, types.boolean,
-        BUFFER, HASHES, HASHES, COUNTS, SIGNATURES, COUNTS, BUFFER,
+        BUFFER, HASHES, HASHES, COUNTS, EDGES, SIGNATURES, COUNTS, BUFFER,
     ),
 )  # fmt: skip
 def _signatures(
     data: Any, offsets: Any, table: Any, ngram: Any, power: Any, a: Any, b: Any, affine: Any,
-    folded: Any, prefix: Any, block: Any, state: Any, signatures: Any, shingles: Any, few: Any,
+    folded: Any, prefix: Any, block: Any, state: Any, edges: Any, signatures: Any, shingles: Any, few: Any,
 ) -> None:  # fmt: skip
     a32, b32 = a.astype(U32), b.astype(U32)
     mixed = np.empty(len(block), U32)
@@ -123,7 +125,7 @@ def _signatures(
         signature[:] = EMPTY
         state[:] = 0
         while True:
-            at, count = next_shingles(data, at, stop, table, ngram, power, folded, prefix, block, state)
+            at, count = next_shingles(data, at, stop, table, ngram, power, folded, prefix, block, state, edges)
             if affine:
                 _premix(block, count, mixed)
                 _lower_affine(mixed, count, a32, b32, signature)
@@ -217,7 +219,7 @@ def _finish(data: Any, at: Any, end: Any, length: Any, state: Any) -> None:
     state[0], state[1] = h1, h2
 
 
-SPACES, LOW7, PRINTABLE = U(0x2020202020202020), U(0x7F7F7F7F7F7F7F7F), U(0x5F5F5F5F5F5F5F5F)
+SPACES, PRINTABLE = U(0x2020202020202020), U(0x5F5F5F5F5F5F5F5F)
 PIECE = 8192
 DIGESTS = types.Array(types.uint64, 2, "C")
 
@@ -242,17 +244,13 @@ def _digests(data: Any, offsets: Any, seed: Any, buffer: Any, out: Any) -> None:
                     i += 8
                     end += 8
             if i + 8 > stop or twice != U(0):
-                for _ in range(min(8, stop - i)):
+                for _ in range(min(8, stop - i)):  # without branches: which bytes go cannot be foretold
                     c = data[i]
                     i += 1
-                    if c > 0x20:
-                        buffer[end] = c
-                        end += 1
-                        space = False
-                    elif not space:
-                        buffer[end] = 0x20
-                        end += 1
-                        space = True
+                    now = c <= 0x20
+                    buffer[end] = 0x20 if now else c
+                    end += 1 - (now & space)
+                    space = now
             if end >= PIECE:  # hash whole blocks, but never the last byte: it may be a space at the end of the text
                 at[0] = 0
                 _absorb(buffer, end - 1, at, state)

@@ -33,7 +33,7 @@ TEXT_VERSION = 1
 
 U = np.uint64
 MULTIPLY, POLYNOMIAL = U(0x9E3779B97F4A7C15), U(0xD6E8FEB86659FD93)
-ONES, HIGH, SPREAD = U(0x0101010101010101), U(0x8080808080808080), U(0xFF)
+LOW7, HIGH, SPREAD = U(0x7F7F7F7F7F7F7F7F), U(0x8080808080808080), U(0xFF)
 # Code points above this are unassigned or private, except format characters and marks of plane 14.
 TABLE_SIZE = 0x33400
 ALONE, IGNORED, POINT = np.uint32(1 << 31), np.uint32(1 << 30), np.uint32(0x1FFFFF)
@@ -165,6 +165,7 @@ BUFFER = types.Array(types.uint8, 1, "C")
 HASHES = types.Array(types.uint64, 1, "C")
 COUNTS = types.Array(types.int64, 1, "C")
 OFFSETS = types.Array(types.int64, 1, "C", readonly=True)
+EDGES = types.Array(types.int32, 1, "C")
 Pair = types.UniTuple(types.intp, 2)
 
 
@@ -244,53 +245,73 @@ def fold_block(data: Any, at: Any, stop: Any, table: Any, out: Any, end: Any) ->
     return at, end
 
 
-@kernel(Pair(BUFFER, types.intp, types.boolean, HASHES, types.intp))
-def hash_words(folded: Any, end: Any, final: Any, prefix: Any, count: Any) -> Any:
+@kernel(types.intp(BUFFER, types.intp, EDGES))
+def _find_edges(folded: Any, end: Any, edges: Any) -> Any:
+    """Where words begin and end in `folded[:end]`, in turns; returns how many positions. Zeros must follow `end`."""
+    count = 0
+    before = U(0)  # whether the byte before this piece belongs to a word
+    for at in range(0, end + 1, 64):
+        inside = U(0)
+        for k in range(8):
+            x = load8(folded, at + 8 * k)
+            full = (((x & LOW7) + LOW7) | x) & HIGH
+            inside |= (((full >> U(7)) * U(0x0102040810204080)) >> U(56)) << U(8 * k)
+        change = inside ^ ((inside << U(1)) | before)
+        before = inside >> U(63)
+        while change:
+            edges[count] = at + trailing_zeros(change)
+            change &= change - U(1)
+            count += 1
+    return count
+
+
+@kernel(types.uint64(BUFFER, types.intp, types.intp))
+def _hash_word(folded: Any, at: Any, size: Any) -> Any:
+    """Hash of the word of `size` > 0 bytes at `at`, eight bytes at a time."""
+    h = U(0)
+    for k in range(0, size, 8):
+        h = (h ^ (load8(folded, at + k) & (~U(0) >> U(64 - 8 * min(size - k, 8))))) * MULTIPLY
+        h ^= h >> U(29)
+    return h
+
+
+@kernel(Pair(BUFFER, types.intp, types.boolean, HASHES, types.intp, EDGES))
+def hash_words(folded: Any, end: Any, final: Any, prefix: Any, count: Any, edges: Any) -> Any:
     """Hash the words of `folded[:end]`; returns (bytes consumed, words so far).
 
     ``prefix[k]`` is the polynomial in the hashes of the first k words of the text (modulo 2^64); `prefix[count]` must
     hold the last known one. A word that touches `end` stays for the next block unless this is the `final` one.
-    `folded` must have 16 bytes of room behind `end`.
+    `folded` must have 80 bytes of room behind `end`.
     """
-    store8(folded, end, U(0))
-    store8(folded, end + 8, U(0))
-    at = 0
+    for k in range(0, 80, 8):
+        store8(folded, end + k, U(0))
+    total = _find_edges(folded, end, edges)
     poly = prefix[count]
-    while True:
-        x = load8(folded, at)
-        while x == U(0):
-            at += 8
-            if at >= end:
-                return end, count
-            x = load8(folded, at)
-        skip = trailing_zeros(x) >> 3
-        if skip:
-            at += skip
-            if at >= end:
-                return end, count
-            x = load8(folded, at)
-        start = at
-        h = U(0)
-        zero = (x - ONES) & ~x & HIGH
-        while zero == U(0) and at - start < WORD_BYTES - 8:
-            h = (h ^ x) * MULTIPLY
+    for k in range(0, total, 2):
+        at, stop = np.intp(edges[k]), np.intp(edges[k + 1])
+        size = stop - at
+        open_end = stop == end and not final
+        if size > 16 or open_end:
+            while size > WORD_BYTES or (open_end and size == WORD_BYTES):
+                poly = poly * POLYNOMIAL + _hash_word(folded, at, WORD_BYTES)
+                count += 1
+                prefix[count] = poly
+                at += WORD_BYTES
+                size -= WORD_BYTES
+            if open_end:
+                return at, count
+            h = _hash_word(folded, at, size)
+        else:  # nearly all words: no branch on their length
+            h = (load8(folded, at) & (~U(0) >> U(64 - 8 * min(size, 8)))) * MULTIPLY
             h ^= h >> U(29)
-            at += 8
-            x = load8(folded, at)
-            zero = (x - ONES) & ~x & HIGH
-        bits = trailing_zeros(zero) & ~7
-        at += bits >> 3
-        if at >= end and not final:
-            return start, count
-        if bits:  # 64 when a word is cut at WORD_BYTES: then the whole of x belongs to it
-            h = (h ^ (x & (~U(0) >> U(64 - bits)))) * MULTIPLY
-            h ^= h >> U(29)
+            x = load8(folded, at + 8) & (~U(0) >> U(64 - 8 * max(size - 8, 1)))
+            more = (h ^ x) * MULTIPLY
+            more ^= more >> U(29)
+            h = more if size > 8 else h
         poly = poly * POLYNOMIAL + h
         count += 1
         prefix[count] = poly
-        at += bits < 64
-        if at >= end:
-            return end, count
+    return end, count
 
 
 @kernel(types.void(HASHES, types.intp, types.intp, types.uint64, HASHES))
@@ -306,10 +327,20 @@ def combine(prefix: Any, count: Any, ngram: Any, power: Any, out: Any) -> None:
 
 
 @kernel(
-    Pair(BYTES, types.intp, types.intp, UINT32S, types.intp, types.uint64, BUFFER, HASHES, HASHES, COUNTS),
+    Pair(BYTES, types.intp, types.intp, UINT32S, types.intp, types.uint64, BUFFER, HASHES, HASHES, COUNTS, EDGES),
 )
 def next_shingles(
-    data: Any, at: Any, stop: Any, table: Any, ngram: Any, power: Any, folded: Any, prefix: Any, out: Any, state: Any
+    data: Any,
+    at: Any,
+    stop: Any,
+    table: Any,
+    ngram: Any,
+    power: Any,
+    folded: Any,
+    prefix: Any,
+    out: Any,
+    state: Any,
+    edges: Any,
 ) -> Any:
     """Shingle hashes of the next block of a text into `out`; returns (where to go on, how many).
 
@@ -322,7 +353,7 @@ def next_shingles(
         prefix[0] = U(0)
     at, end = fold_block(data, at, min(stop, at + BLOCK), table, folded, carried)
     final = at >= stop
-    used, words = hash_words(folded, end, final, prefix, words)
+    used, words = hash_words(folded, end, final, prefix, words, edges)
     carried = end - used
     for k in range(carried):
         folded[k] = folded[used + k]
@@ -342,15 +373,16 @@ def next_shingles(
     return at, count
 
 
-def workspace(ngram: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Arrays for `next_shingles`: folded bytes, prefixes, hashes, state. One set per thread."""
+def workspace(ngram: int) -> tuple[np.ndarray, ...]:
+    """Arrays for `next_shingles`: folded bytes, prefixes, hashes, state, word edges. One set per thread."""
     # A block folds to at most 5/3 of its bytes (a Han character of 3 bytes gains two separators); words need 2 bytes.
-    folded = 3 * BLOCK + WORD_BYTES + 64
+    folded = 3 * BLOCK + WORD_BYTES + 128
     return (
         np.zeros(folded, np.uint8),
         np.zeros(folded // 2 + ngram + 2, np.uint64),
         np.zeros(folded // 2 + ngram + 2, np.uint64),
         np.zeros(4, np.int64),
+        np.zeros(folded + 64, np.int32),
     )
 
 
@@ -359,41 +391,43 @@ def power_of(ngram: int) -> np.uint64:
     return U(pow(int(POLYNOMIAL), ngram, 1 << 64))
 
 
+SLOTS = types.Array(types.uint32, 1, "C")
 STAMPS = types.Array(types.int32, 1, "C")
 
 
 @kernel(
     types.int64(
-        BYTES, OFFSETS, OFFSETS, UINT32S, types.intp, types.uint64, BUFFER, HASHES, HASHES, COUNTS,
-        COUNTS, HASHES, HASHES, STAMPS,
+        BYTES, OFFSETS, OFFSETS, UINT32S, types.intp, types.uint64, BUFFER, HASHES, HASHES, COUNTS, EDGES,
+        COUNTS, SLOTS, SLOTS, STAMPS,
     ),
 )  # fmt: skip
 def _collect(
     data: Any, offsets: Any, rows: Any, table: Any, ngram: Any, power: Any, folded: Any, prefix: Any, block: Any,
-    state: Any, ends: Any, out: Any, seen: Any, stamps: Any,
+    state: Any, edges: Any, ends: Any, out: Any, seen: Any, stamps: Any,
 ) -> Any:  # fmt: skip
     """Distinct shingle hashes of chosen rows, one row after the other; see `collect`."""
     total = 0
     for index in range(len(rows)):
         row = rows[index]
         at, stop = offsets[row], offsets[row + 1]
-        shift = U(ends[index])
+        shift = ends[index]
+        top = np.uint32(0xFFFFFFFF) >> np.uint32(shift)
         stamp = np.int32(index + 1)
         size = 64
         while size < len(seen) and size < stop - at:  # a shingle takes two bytes or more: at most half full
             size *= 2
-        mask = U(size - 1)
+        mask = np.uint32(size - 1)
         begin = total
         state[:] = 0
         while True:
-            at, count = next_shingles(data, at, stop, table, ngram, power, folded, prefix, block, state)
+            at, count = next_shingles(data, at, stop, table, ngram, power, folded, prefix, block, state, edges)
             for k in range(count):
-                h = block[k]
-                if shift and h >> (U(64) - shift):
+                h = np.uint32(block[k])
+                if h > top:
                     continue
                 slot = h & mask
                 while stamps[slot] == stamp and seen[slot] != h:
-                    slot = (slot + U(1)) & mask
+                    slot = (slot + np.uint32(1)) & mask
                 if stamps[slot] == stamp:
                     continue
                 if total == len(out) or total - begin > (size * 7) >> 3:
@@ -413,7 +447,7 @@ SAMPLED = 1 << 18
 
 
 def sampling_shift(shingles: np.ndarray) -> np.ndarray:
-    """s such that hashes below 2^(64 - s) make a sample of at most about `SAMPLED` shingles; 0 for most texts."""
+    """s such that hashes below 2^(32 - s) make a sample of at most about `SAMPLED` shingles; 0 for most texts."""
     excess = np.maximum(1.0, shingles / SAMPLED)
     return np.ceil(np.log2(excess)).astype(np.int64)
 
@@ -421,19 +455,20 @@ def sampling_shift(shingles: np.ndarray) -> np.ndarray:
 def collect(
     data: np.ndarray, offsets: np.ndarray, rows: np.ndarray, shingles: np.ndarray, ngram: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Sets of shingle hashes of the texts at `rows`: (hashes, end of each row's hashes), in order of first occurrence.
+    """Sets of shingles of the texts at `rows`: (hashes as uint32, end of each row's hashes), by first occurrence.
 
-    `shingles` is the number of shingles of each of these texts, repeats included. A text of very many gives a sample
-    that is the same for every text: only hashes below 2^(64 - s), s as `sampling_shift` says.
+    The low halves of the hashes are enough: a chance match changes the similarity of two texts of n shingles by about
+    n / 2^32. `shingles` is the number of shingles of each of these texts, repeats included. A text of very many gives
+    a sample that is the same for every text: only hashes below 2^(32 - s), s as `sampling_shift` says.
     """
     rows = np.ascontiguousarray(rows, np.int64)
     shifts = sampling_shift(shingles)
     # A sample is larger than its expectation by six standard deviations once in a billion texts.
     expected = shingles / 2.0**shifts
     room = int((np.where(shifts > 0, expected + 6 * np.sqrt(expected), shingles)).sum()) + 64
-    ends, out = shifts.copy(), np.empty(room, np.uint64)
+    ends, out = shifts.copy(), np.empty(room, np.uint32)
     slots = 1 << max(6, int(2 * min(int(shingles.max(initial=1)), 2 * SAMPLED)).bit_length())
-    seen, stamps = np.zeros(slots, np.uint64), np.zeros(slots, np.int32)
+    seen, stamps = np.zeros(slots, np.uint32), np.zeros(slots, np.int32)
     work = workspace(ngram)
     total = _collect(
         data, offsets, rows, fold_table(), ngram, power_of(ngram), *work, ends, out, seen, stamps

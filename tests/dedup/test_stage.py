@@ -11,7 +11,11 @@ from pilebuilder.dedup.config import Config
 from pilebuilder.partition import read_table
 from tests.dedup.driver import Doc, Stage, dedup, ids, partitions_of
 
-WORDS = [w + s for w in "alpha beta gamma delta river stone cloud winter signal garden".split() for s in "abcdefghij"]
+WORDS = [
+    w + s
+    for w in ["alpha", "beta", "gamma", "delta", "river", "stone", "cloud", "winter", "signal", "garden"]
+    for s in "abcdefghij"
+]
 
 
 def prose(seed: int, words: int = 200) -> str:
