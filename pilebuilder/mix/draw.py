@@ -16,7 +16,7 @@ from pilebuilder.task import Task, Workspace, canonical
 if TYPE_CHECKING:
     import pyarrow as pa
 
-TRAIN, VAL, TEST = 0, 1, 2
+TRAIN, VAL, TEST, GONE = 0, 1, 2, 3
 SPLITS = ("train", "val", "test")
 
 
@@ -26,33 +26,33 @@ def survey(task: Task, work: Workspace) -> None:
     table = survivors(task, work, ["id", "text"] if task.params["text"] else ["id"])
     documents, size, largest = table.num_rows, int(partition.facts["text_bytes"]), 0
     if task.params["text"]:
-        lengths = np.diff(text_buffers(_column(table, "text"))[1])
+        lengths = np.diff(text_buffers(column(table, "text"))[1])
         size, largest = int(lengths.sum()), int(lengths.max(initial=0))
-    draws = np.sort(order.draw(*order.words(_column(table, "id")), order.keys(task.params["seed"], "split")))
+    draws = np.sort(order.draw(*order.words(column(table, "id")), order.keys(task.params["seed"], "split")))
     work.facts.update(documents=documents, text_bytes=size, largest=largest)
     work.facts["low"] = [int(d) for d in draws[:least]]
     work.facts["high"] = [int(d) for d in draws[len(draws) - min(least, len(draws)) :]]
 
 
 def survivors(task: Task, work: Workspace, columns: list[str] | None = None) -> pa.Table:
-    """The partition (first input) without the rows of its removal list (second input, if there is one)."""
+    """The partition (first input) without the rows of its removal list (an input of that kind, if there is one)."""
     from pilebuilder.partition import read_table
 
     table = read_table(work.open(task.inputs[0]), columns)
-    if len(task.inputs) == 1:
-        return table
     keep = np.ones(table.num_rows, bool)
-    keep[np.asarray(read_table(work.open(task.inputs[1]), ["row"]).column("row"))] = False
-    return table.take(np.flatnonzero(keep)).combine_chunks()
+    for removal in (a for a in task.inputs if a.kind == "removal"):
+        keep[np.asarray(read_table(work.open(removal), ["row"]).column("row"))] = False
+    return table if keep.all() else table.take(np.flatnonzero(keep)).combine_chunks()
 
 
 def draw(task: Task, work: Workspace) -> None:
     """Assign split, copies and place to every document that is left, and write them as a run."""
     table, params = _plain(survivors(task, work)), task.params
-    hi, lo = order.words(_column(table, "id"))
-    split = _splits(hi, lo, params)
+    hi, lo = order.words(column(table, "id"))
+    split = splits_of(column(table, "id"), params)
+    clear_of_heldout(task, work, table, split)
     copies = order.copies(order.draw(hi, lo, order.keys(params["seed"], "copies")), params["epochs"])
-    copies[split != TRAIN] = 1
+    copies[split != TRAIN] = split[split != TRAIN] != GONE
     _record(task, work, table, split, copies)
     rows = np.repeat(np.arange(table.num_rows), copies)
     copy = _ordinals(copies)
@@ -66,12 +66,34 @@ def draw(task: Task, work: Workspace) -> None:
     work.facts["splits"] = _counts(table, split, copies)
 
 
-def _splits(hi: np.ndarray, lo: np.ndarray, params: Any) -> np.ndarray:
-    draws = order.draw(hi, lo, order.keys(params["seed"], "split"))
+def splits_of(ids: pa.Array, params: Any) -> np.ndarray:
+    """Split of each document (int8) by the seed and thresholds of the task."""
+    draws = order.draw(*order.words(ids), order.keys(params["seed"], "split"))
     split = np.full(len(draws), TRAIN, np.int8)
     split[~order.under(draws, params["val"])] = VAL
     split[order.under(draws, params["test"])] = TEST
     return split
+
+
+def clear_of_heldout(task: Task, work: Workspace, table: pa.Table, split: np.ndarray) -> None:
+    """Training documents that equal a held-out one, or nearly do, leave: their split becomes `GONE`."""
+    from pilebuilder.mix import heldout
+
+    files, limit = heldout.files_of(work, task.inputs), task.params["near"]
+    train = np.flatnonzero(split == TRAIN)
+    if not files or not len(train):
+        return
+    match = heldout.find(column(table, "text").take(train), files)
+    near = match.similarity >= limit if limit is not None else np.zeros(len(train), bool)
+    count = work.tally.of(task.component)
+    for reason, chosen in (("equals_heldout", match.equal), ("near_heldout", near & ~match.equal)):
+        rows = np.flatnonzero(chosen)
+        _rows(
+            work, task, table, train[rows], "dropped", reason, value=match.similarity[rows],
+            threshold=limit if reason == "near_heldout" else 1.0, duplicate_of=[match.partner[r] for r in rows],
+        )  # fmt: skip
+        count.dropped[reason] += len(rows)
+        split[train[rows]] = GONE
 
 
 def _ordinals(copies: np.ndarray) -> np.ndarray:
@@ -120,35 +142,37 @@ def group_name(split: str, shard: int, shards: int) -> str:
 
 def _record(task: Task, work: Workspace, table: pa.Table, split: np.ndarray, copies: np.ndarray) -> None:
     """Ledger and counts: held-out documents, and those that a fraction of an epoch leaves out."""
-    size = np.diff(text_buffers(_column(table, "text"))[1])
-    absent = copies == 0
-    for action, reason, chosen in (
-        ("held_out", "val", split == VAL),
-        ("held_out", "test", split == TEST),
-        ("dropped", "epochs", absent),
-    ):
-        rows = np.flatnonzero(chosen)
-        work.journal.extend(
-            len(rows),
-            id=_column(table, "id").take(rows),
-            component=task.component,
-            step="draw",
-            action=action,
-            reason=reason,
-            threshold=float(task.params["epochs"]) if action == "dropped" else None,
-            file=_column(table, "origin_file").take(rows),
-            offset=_column(table, "origin_offset").take(rows),
-        )
+    size = np.diff(text_buffers(column(table, "text"))[1])
+    absent = (copies == 0) & (split == TRAIN)
+    _rows(work, task, table, np.flatnonzero(split == VAL), "held_out", "val")
+    _rows(work, task, table, np.flatnonzero(split == TEST), "held_out", "test")
+    _rows(work, task, table, np.flatnonzero(absent), "dropped", "epochs", threshold=float(task.params["epochs"]))
     count = work.tally.of(task.component)
-    count.seen, count.kept = table.num_rows, int((~absent).sum())
-    count.bytes_in, count.bytes_out = int(size.sum()), int(size[~absent].sum())
-    if absent.any():
-        count.dropped["epochs"] += int(absent.sum())
+    count.seen, count.kept = table.num_rows, int((copies > 0).sum())
+    count.bytes_in, count.bytes_out = int(size.sum()), int(size[copies > 0].sum())
+    count.dropped["epochs"] += int(absent.sum())
+
+
+def _rows(
+    work: Workspace, task: Task, table: pa.Table, rows: np.ndarray, action: str, reason: str, **columns: Any
+) -> None:
+    """A ledger row for each of these documents."""
+    work.journal.extend(
+        len(rows),
+        id=column(table, "id").take(rows),
+        component=task.component,
+        step="draw",
+        action=action,
+        reason=reason,
+        file=column(table, "origin_file").take(rows),
+        offset=column(table, "origin_offset").take(rows),
+        **columns,
+    )
 
 
 def _counts(table: pa.Table, split: np.ndarray, copies: np.ndarray) -> dict[str, dict[str, int]]:
     """By split: documents there are, distinct ones placed, copies placed, and the bytes of text of both."""
-    size = np.diff(text_buffers(_column(table, "text"))[1])
+    size = np.diff(text_buffers(column(table, "text"))[1])
     counts = {}
     for code, name in enumerate(SPLITS):
         chosen = (split == code) & (copies > 0)
@@ -196,7 +220,7 @@ def _plain(table: pa.Table) -> pa.Table:
     return table.replace_schema_metadata(None).combine_chunks()
 
 
-def _column(table: pa.Table, name: str) -> Any:
+def column(table: pa.Table, name: str) -> Any:
     import pyarrow as pa
 
     column = table.column(name)

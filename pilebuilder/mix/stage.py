@@ -45,6 +45,11 @@ class Holdout(Strict):
             return {"share": float(value)}
         return {"size": parse_size(text)}
 
+    @property
+    def wanted(self) -> bool:
+        """Whether anything is to be held out."""
+        return bool(self.share or self.size or self.least)
+
     @model_validator(mode="after")
     def _one(self) -> Holdout:
         if self.share is not None and self.size is not None:
@@ -80,6 +85,13 @@ class Config(Strict):
     policy: Policy = Field("refuse", description="a weight that cannot be met stops the build, or is capped")
     val: Holdout = Field(Holdout(share=0.005), description="validation split")
     test: Holdout = Field(Holdout(share=0.005), description="test split")
+    near_heldout: float | None = Field(
+        0.7,
+        ge=0.3,
+        le=1,
+        description="training documents this similar to a held-out one leave (Jaccard of word 5-grams, estimated);"
+        " null: only those with equal text",
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> Config:
@@ -124,10 +136,15 @@ class Mix:
         if needs.survey:
             least = max(config.val.least, config.test.least)
             params = {"seed": view.recipe.seed, "least": least, "text": needs.text}
-            found = yield _tasks("survey", partitions, removals, lambda _: params)
+            found = yield _tasks("draw:survey", partitions, removals, lambda _: params)
         survey = _survey(partitions, found)
         plan = settle(config, shard, view, survey)
-        drawn = yield _tasks("draw", partitions, removals, plan.params)
+        heldout: list[Artifact] = []
+        if any(getattr(config, split).wanted for split in ("val", "test")):
+            held = yield _tasks("heldout:hold", partitions, removals, plan.thresholds)
+            (gathered,) = yield [gather_task([a for m in held for a in m.of("held")])]
+            heldout = gathered.of("heldout")
+        drawn = yield _tasks("draw:draw", partitions, removals, plan.params, heldout)
         yield [mixture_task(plan, survey, drawn)]
 
 
@@ -155,19 +172,20 @@ def _tasks(
     partitions: list[Artifact],
     removals: dict[str, Artifact],
     params: Callable[[str], dict[str, Any]],
+    shared: Iterable[Artifact] = (),
 ) -> list[Task]:
-    """One task for each partition, with its removal list when there is one."""
+    """One task for each partition, with its removal list when there is one, and what all of them read."""
     tasks, ordinal = [], Counter[str]()
     for partition in partitions:
         component, removal = partition.facts["component"], removals.get(partition.sha256)
         tasks.append(
             Task(
                 stage="mix",
-                name=f"{function}/{component}/{ordinal[component]:05}",
-                function=f"pilebuilder.mix.draw:{function}",
+                name=f"{function.partition(':')[2]}/{component}/{ordinal[component]:05}",
+                function=f"pilebuilder.mix.{function}",
                 code=CODE,
                 params=params(component),
-                inputs=(partition, removal) if removal else (partition,),
+                inputs=(partition, *([removal] if removal else ()), *shared),
                 component=component,
             )
         )
@@ -208,14 +226,20 @@ class Plan:
     """Ranges into which each split's order is cut: a whole number of slices for each shard."""
     shards: int
 
+    near: float | None
+
+    def thresholds(self, component: str) -> dict[str, Any]:
+        """What decides the split of a component's documents."""
+        return {"seed": self.seed, "val": self.val[component], "test": self.test[component]}
+
     def params(self, component: str) -> dict[str, Any]:
+        """Parameters of a component's draw tasks."""
         return {
-            "seed": self.seed,
+            **self.thresholds(component),
             "epochs": self.epochs[component],
-            "val": self.val[component],
-            "test": self.test[component],
             "slices": self.slices,
             "shards": self.shards,
+            "near": self.near,
         }
 
 
@@ -252,6 +276,7 @@ def settle(config: Config, shard: Any, view: View, survey: Survey) -> Plan:
             "test": _power_of_two(survey.total * held["test"] / room),
         },
         shards=shards,
+        near=config.near_heldout,
     )
 
 
@@ -288,13 +313,19 @@ def _shards(shard: Any, train: float, largest: int) -> int:
         raise RecipeError(
             f"shard.size of {size} bytes is smaller than the largest document ({largest} bytes); raise shard.size"
         )
-    return max(1, -(-int(train) // size))
+    return max(1, -(-int(train) // int(size)))
 
 
 def _power_of_two(ratio: float) -> int:
     """Slices come in powers of two, so that they (and every task key) stay the same while a corpus grows a little."""
     needed = max(1, math.ceil(ratio))
     return int(1 << (needed - 1).bit_length())
+
+
+def gather_task(held: list[Artifact]) -> Task:
+    """Bring the held-out documents of all partitions together."""
+    function = "pilebuilder.mix.heldout:gather"
+    return Task(stage="mix", name="heldout", function=function, code=CODE, inputs=tuple(held))
 
 
 def mixture_task(plan: Plan, survey: Survey, drawn: list[Manifest]) -> Task:
