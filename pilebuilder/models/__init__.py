@@ -51,6 +51,15 @@ CATALOGUE: dict[str, Model] = {
             task="language identification, 176 languages",
             card="card.md",
         ),
+        Model(
+            name="toxicity",
+            file="toxicity/toxicity.bin",
+            sha256="9da9d2d342d66a3e6263dfbae13f6aa5a479f31d1cb818940f185ce93e4ffadc",
+            bytes=1_775_430,
+            licence="CC-BY-SA-4.0",
+            task="toxicity of English sentences",
+            card="card.md",
+        ),
     )
 }
 
@@ -109,9 +118,14 @@ def digest(name_or_path: str) -> str:
 @functools.cache
 def load(name_or_path: str) -> Scorer:
     """A classifier ready to score, loaded once per process; a shipped model's digest is checked first."""
-    from pilebuilder.models.scorer import open_scorer
-
     path = locate(name_or_path)
     if name_or_path in CATALOGUE:
         check(CATALOGUE[name_or_path])
+    return open_file(path)
+
+
+def open_file(path: Path) -> Scorer:
+    """Read a fastText file (.bin, .ftz) and make it ready to score."""
+    from pilebuilder.models.scorer import open_scorer
+
     return open_scorer(path)
