@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from pilebuilder.fetch.web import Web
@@ -76,13 +76,29 @@ class Want:
     files: int | None = None
 
 
+class LeftOut(FetchError):
+    """An item that is left out by a rule of the card or the policy: counted as dropped, not as a failure."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(reason, detail, lasting=True)
+
+
 class Fetcher(Protocol):
-    volatile: ClassVar[bool]
-    """True when the listing must be made anew in every run (a local folder); False: it is recorded and reused."""
-    network: ClassVar[bool]
-    """True when listing or fetching opens connections."""
-    sampled: ClassVar[bool]
-    """True when `discover` already yields in seeded order and may be stopped early: what fits of a huge upstream."""
+    @property
+    def volatile(self) -> bool:
+        """True when the listing must be made anew in every run (a local folder); False: it is recorded and reused."""
+
+    @property
+    def network(self) -> bool:
+        """True when listing or fetching opens connections."""
+
+    @property
+    def sampled(self) -> bool:
+        """True when `discover` yields in seeded order and may be stopped early: a sample of a huge upstream."""
+
+    @property
+    def partial(self) -> bool:
+        """True when the beginning of a file is useful alone, so that a budget may cut the last file taken."""
 
     def discover(self, web: Web, want: Want) -> Iterator[Item]:
         """List items in a fixed order, cheaply; raises `FetchError` when the upstream's listing cannot be had."""

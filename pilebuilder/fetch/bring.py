@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from pilebuilder.fetch.base import Fetched, FetchError, Item
+from pilebuilder.fetch.policy import Manners, Secret
 from pilebuilder.fetch.rawstore import Evidence, item_key
 from pilebuilder.fetch.transfer import Got, Request, download
-from pilebuilder.fetch.web import Manners, Secret, Web
+from pilebuilder.fetch.web import Web
 
 
 def bring(
@@ -44,6 +47,40 @@ def bring(
     return Fetched(
         item=item, path=target, sha256=held.sha256, bytes=held.bytes, facts={k: v for k, v in known.items() if v}
     )
+
+
+def compose(
+    web: Web, item: Item, target: Path, make: Callable[[], tuple[bytes, dict[str, Any]]], variant: str = ""
+) -> Fetched:
+    """As `bring`, for an item put together from many answers: made once, then found in the shared store.
+
+    `variant` names what decides the content beside the address and version (parameters, policy).
+    """
+    keyed = replace(item, extra={**item.extra, "_variant": variant})
+    key = item_key(keyed)
+    held = web.store.find(keyed)
+    if held is None:
+        with web.store.hold(key):
+            held = web.store.find(keyed)
+            if held is None:
+                content, facts = make()
+                part = web.store.part(key)
+                part.write_bytes(content)
+                held = Evidence(
+                    address=item.address,
+                    sha256=hashlib.sha256(content).hexdigest(),
+                    bytes=len(content),
+                    time=_time(web),
+                    licence=item.licence or "",
+                    facts=facts,
+                )
+                web.store.add(keyed, part, held)
+    web.store.place(held, target)
+    return Fetched(item=item, path=target, sha256=held.sha256, bytes=held.bytes, facts=held.facts)
+
+
+def _time(web: Web) -> str:
+    return datetime.datetime.fromtimestamp(web.clock.now(), datetime.UTC).isoformat(timespec="seconds")
 
 
 def _stale(web: Web, item: Item, held: Evidence) -> bool:
@@ -93,7 +130,6 @@ def _unchanged(
 
 
 def _evidence(web: Web, item: Item, got: Got) -> Evidence:
-    when = datetime.datetime.fromtimestamp(web.clock.now(), datetime.UTC).isoformat(timespec="seconds")
     facts: dict[str, Any] = {} if got.proven else {"length": "unproven"}
     if item.extra.get("_length") is not None and got.bytes > int(item.extra["_length"]):
         raise FetchError("length_mismatch", f"{item.address} sent more than the range asked for")
@@ -101,7 +137,7 @@ def _evidence(web: Web, item: Item, got: Got) -> Evidence:
         address=item.address,
         sha256=got.sha256,
         bytes=got.bytes,
-        time=when,
+        time=_time(web),
         final=got.final if got.final != item.address else "",
         etag=got.headers.get("etag", ""),
         modified=got.headers.get("last-modified", ""),

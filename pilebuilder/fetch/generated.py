@@ -34,6 +34,7 @@ class Mathematics:
     volatile: ClassVar[bool] = False
     network: ClassVar[bool] = False
     sampled: ClassVar[bool] = False
+    partial: ClassVar[bool] = False
     batch_bytes: ClassVar[int] = 1 << 20
 
     levels: Annotated[tuple[str, ...], Field(min_length=1, description="train-easy, train-medium, train-hard")] = (

@@ -43,6 +43,7 @@ class PythonDocs:
     volatile: ClassVar[bool] = True
     network: ClassVar[bool] = False
     sampled: ClassVar[bool] = False
+    partial: ClassVar[bool] = False
     batch_bytes: ClassVar[int] = int(2 * GROUP_BYTES * HTML_SHARE)
 
     packages: Annotated[tuple[str, ...], Field(min_length=1, description="distributions, or stdlib")] = ("stdlib",)
@@ -142,6 +143,7 @@ class Catalogues:
     volatile: ClassVar[bool] = True
     network: ClassVar[bool] = False
     sampled: ClassVar[bool] = False
+    partial: ClassVar[bool] = False
 
     def discover(self, web: Web, want: Want) -> Iterator[Item]:
         """One text file per catalogue: its translations, one a line."""

@@ -38,6 +38,7 @@ class Local:
     volatile: ClassVar[bool] = True
     network: ClassVar[bool] = False
     sampled: ClassVar[bool] = False
+    partial: ClassVar[bool] = False
 
     path: Annotated[str, Field(min_length=1, description="a folder, one file, or python:stdlib|site-packages|data")]
     include: Annotated[tuple[str, ...], Field(description="globs of names; ** crosses folders")] = ("**",)

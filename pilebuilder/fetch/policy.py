@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 AGENT = "pilebuilder"
 MIB = 1 << 20
+Credential = Literal["uspto", "github"]
+"""Names of credentials; `pilebuilder.fetch.credentials` says where they come from and go."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,3 +56,21 @@ class Policy:
         from pilebuilder import __version__
 
         return f"{AGENT}/{__version__} (builds text corpora; contact: {self.contact or 'not given'})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manners:
+    """How one upstream wants to be asked; cards set it where it differs from the policy."""
+
+    delay: float | None = None
+    connections: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Secret:
+    """A credential, and the one host that may see it."""
+
+    host: str
+    headers: Mapping[str, str] = field(repr=False, default_factory=dict)
+    sign: Callable[[str, str], Mapping[str, str]] | None = field(repr=False, default=None)
+    """Makes the headers for (method, address) at the moment of asking; for signatures, which expire."""

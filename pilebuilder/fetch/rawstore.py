@@ -56,7 +56,12 @@ def default_root() -> Path:
 
 def item_key(item: Item) -> str:
     """Digest of what makes an item the same item: its address and whatever versions it. Not its name."""
-    content = [item.address, item.version, item.digest, item.extra.get("_start"), item.extra.get("_length")]
+    content = [
+        item.address,
+        item.version,
+        item.digest,
+        *(item.extra.get(k) for k in ("_start", "_length", "_variant")),
+    ]
     return hashlib.sha256(canonical(content).encode()).hexdigest()
 
 

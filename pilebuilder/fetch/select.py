@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Protocol
 
 from pilebuilder.fetch.base import Item, Want
 
@@ -13,6 +14,19 @@ if TYPE_CHECKING:
 
 MEAN_DOCUMENT_BYTES = 6053
 """Bytes of a document when neither the item nor the card knows: the mean over the whole Pile (table 1, 5.91 KiB)."""
+LEAST_PART = 1 << 20
+"""Bytes below which the beginning of a file is not worth cutting."""
+ENOUGH = 0.95
+"""Share of the amount at which no further item is drawn to fill the rest."""
+
+
+class Manner(Protocol):
+    """What of a fetcher decides how its listing is drawn from."""
+
+    @property
+    def sampled(self) -> bool: ...
+    @property
+    def partial(self) -> bool: ...
 
 
 def want(take: Take | None, seed: int, document_bytes: int = MEAN_DOCUMENT_BYTES) -> Want:
@@ -26,46 +40,64 @@ def want(take: Take | None, seed: int, document_bytes: int = MEAN_DOCUMENT_BYTES
 
 def rank(seed: int, component: str, name: str) -> bytes:
     """Place of an item in the seeded order: depends on its own name only, so new items do not move old ones."""
-    return hashlib.blake2b(f"{seed}\0{component}\0{name}".encode("utf-8", "surrogatepass"), digest_size=16).digest()
+    text = f"{seed}\0{component}\0{name}".encode("utf-8", "surrogatepass")
+    return hashlib.blake2b(text, digest_size=16).digest()
 
 
 def select(
-    items: Iterable[Item],
-    take: Take | None,
-    seed: int,
-    component: str,
-    *,
-    ordered: bool = False,
-    document_bytes: int = 0,
+    items: Iterable[Item], take: Take | None, seed: int, component: str, manner: Manner, document_bytes: int = 0
 ) -> list[Item]:
-    """The items that `take` asks for, in the order of the listing (`ordered`: the listing is already in seeded order).
+    """The items that `take` asks for, in the order of the listing.
 
-    Items are drawn in seeded order until the amount is reached; the last one drawn may go past it. An item of unknown
-    size counts as one document of the mean size. ``documents`` is an estimate: how many documents a raw file holds is
-    known only when it is read.
+    Items are drawn in seeded order (a sampled listing is in it already). An item that would pass the amount is cut to
+    what is left if its beginning is useful alone, else passed over for smaller ones; when not even one fits, the
+    smallest is taken. An item of unknown size counts as one document of the mean size. ``documents`` is an estimate:
+    how many documents a raw file holds is known only when it is read.
     """
-    document_bytes = document_bytes or MEAN_DOCUMENT_BYTES
     if take is None:
         return list(items)
     if take.amount == 0:
         return []
-    chosen: list[Item] = []
-    total = 0
-    if ordered:
-        for item in items:
-            chosen.append(item)
-            total += _amount(item, take, document_bytes)
-            if total >= take.amount:
-                break
-        return chosen
+    size = document_bytes or MEAN_DOCUMENT_BYTES
+    if manner.sampled:
+        return _draw(items, take, size, manner.partial, endless=True)
     listing = list(items)
-    drawn = set()
-    for place in sorted(range(len(listing)), key=lambda i: rank(seed, component, listing[i].name)):
-        drawn.add(place)
-        total += _amount(listing[place], take, document_bytes)
-        if total >= take.amount:
+    order = sorted(listing, key=lambda item: rank(seed, component, item.name))
+    chosen = {item.name: item for item in _draw(order, take, size, manner.partial, endless=False)}
+    return [chosen[item.name] for item in listing if item.name in chosen]
+
+
+def _draw(items: Iterable[Item], take: Take, document_bytes: int, partial: bool, *, endless: bool) -> list[Item]:
+    chosen: list[Item] = []
+    smallest: Item | None = None
+    total = 0
+    for item in items:
+        amount = _amount(item, take, document_bytes)
+        left = take.amount - total
+        if amount > left:
+            if partial and take.unit != "files" and left * _unit(take, document_bytes) >= LEAST_PART:
+                chosen.append(head(item, left * _unit(take, document_bytes)))
+                break
+            if smallest is None or amount < _amount(smallest, take, document_bytes):
+                smallest = item
+            if endless and total:
+                break
+            continue
+        chosen.append(item)
+        total += amount
+        if total >= take.amount * (ENOUGH if take.unit == "bytes" else 1):
             break
-    return [item for place, item in enumerate(listing) if place in drawn]
+    return chosen or ([smallest] if smallest else [])
+
+
+def head(item: Item, size: int) -> Item:
+    """The first `size` bytes of an item, as an item of its own."""
+    extra = {**item.extra, "_start": 0, "_length": size, "partial": True, "whole": item.size}
+    return replace(item, bytes=size, estimate=None, digest=None, extra=extra)
+
+
+def _unit(take: Take, document_bytes: int) -> int:
+    return 1 if take.unit == "bytes" else document_bytes
 
 
 def _amount(item: Item, take: Take, document_bytes: int) -> int:
@@ -74,4 +106,4 @@ def _amount(item: Item, take: Take, document_bytes: int) -> int:
     if take.unit == "documents" and "documents" in item.extra:
         return int(item.extra["documents"])
     size = item.size if item.size is not None else document_bytes
-    return size if take.unit == "bytes" else max(1, size // document_bytes)
+    return max(1, size) if take.unit == "bytes" else max(1, size // document_bytes)

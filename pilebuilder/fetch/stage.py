@@ -7,6 +7,7 @@ Then batches of items are tasks: each leaves an inventory, and the raw files tha
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 from collections.abc import Iterator
@@ -17,16 +18,15 @@ from pydantic import Field
 
 from pilebuilder import registry
 from pilebuilder.errors import RecipeError
-from pilebuilder.fetch import inventory
-from pilebuilder.fetch.base import Fetcher, FetchError, Item, safe_name
+from pilebuilder.fetch.base import Fetcher, FetchError, Item, LeftOut, safe_name
 from pilebuilder.fetch.policy import Policy
 from pilebuilder.fetch.select import MEAN_DOCUMENT_BYTES, select, want
-from pilebuilder.fetch.web import Web
-from pilebuilder.recipe import Strict
+from pilebuilder.recipe import Size, Strict
 from pilebuilder.task import Phases, Task, batches
 from pilebuilder.units import Take
 
 if TYPE_CHECKING:
+    from pilebuilder.fetch.web import Web
     from pilebuilder.recipe import Component
     from pilebuilder.task import Manifest, View, Workspace
 
@@ -48,7 +48,23 @@ class Config(Strict):
     refresh: str = Field(
         "", max_length=80, description="any label, such as a date; another label lists upstreams anew"
     )
-    tries: int = Field(8, ge=1, le=20, description="most attempts at one file before it is given up")
+    tries: int = Field(8, ge=1, le=20, description="most attempts at one file that bring less than 1 MiB")
+    max_file: Size = Field(1 << 40, ge=1, description="largest file to fetch")
+    mirrors: dict[str, str] = Field(default_factory=dict, description="host name: address to ask instead")
+    allow_http: list[str] = Field(default_factory=list, description="hosts that may be asked without encryption")
+
+
+def _inventory() -> Any:
+    from pilebuilder.fetch import inventory
+
+    return inventory
+
+
+def open_web(policy: dict[str, Any]) -> Web:
+    """Access to the network under a policy; opens nothing yet."""
+    from pilebuilder.fetch.web import Web
+
+    return Web.open(policy)
 
 
 @registry.stage("fetch", version=1)
@@ -80,8 +96,9 @@ def _fetcher(component: Component) -> Fetcher:
 
 def _policy(config: Config, maintainer: str) -> dict[str, Any]:
     """What decides how the network is asked, as task parameters: only what differs from the defaults."""
-    given = {"contact": config.contact or maintainer, "signals": config.signals, "tries": config.tries}
-    return {k: v for k, v in given.items() if v != getattr(Policy(), k)}
+    given = {**config.model_dump(mode="json"), "contact": config.contact or maintainer}
+    usual = {**dataclasses.asdict(Policy()), "allow_http": []}
+    return {k: v for k, v in given.items() if v != usual[k]}
 
 
 def _document_bytes(component: Component) -> int:
@@ -121,17 +138,17 @@ def list_items(task: Task, work: Workspace) -> None:
     take = Take(*amount) if amount else None
     seed, size = task.params["seed"], task.params["document_bytes"]
     items: list[Item] = []
-    with Web.open(task.params["policy"]) as web:
+    with open_web(task.params["policy"]) as web:
         try:
             offered = _checked(fetcher.discover(web, want(take, seed, size)))
-            items = select(offered, take, seed, task.component, ordered=fetcher.sampled, document_bytes=size)
+            items = select(offered, take, seed, task.component, fetcher, size)
             if not items and not (take and take.amount == 0):
                 raise FetchError("empty_listing", "the upstream's listing holds no item that fits the card")
         except FetchError as error:
             items = []
             _quarantine(task, work, LISTING, error)
     path = work.output("listing.parquet", "listing", component=task.component)
-    inventory.write_listing(items, path)
+    _inventory().write_listing(items, path)
     work.output("listing.parquet", "listing", files=len(items), bytes=sum(i.size or 0 for i in items))
 
 
@@ -147,7 +164,7 @@ def _checked(items: Iterator[Item]) -> Iterator[Item]:
 
 
 def _recorded(view: View, manifest: Manifest) -> list[Item]:
-    return [i for a in manifest.of("listing") for i in inventory.read_listing(view.open(a))]
+    return [i for a in manifest.of("listing") for i in _inventory().read_listing(view.open(a))]
 
 
 def _listed_now(component: Component, seed: int, policy: dict[str, Any]) -> list[Item]:
@@ -155,9 +172,9 @@ def _listed_now(component: Component, seed: int, policy: dict[str, Any]) -> list
     fetcher = _fetcher(component)
     size = _document_bytes(component)
     try:
-        with Web.open(policy) as web:
+        with open_web(policy) as web:
             offered = _checked(fetcher.discover(web, want(component.take, seed, size)))
-            return select(offered, component.take, seed, component.name, ordered=fetcher.sampled, document_bytes=size)
+            return select(offered, component.take, seed, component.name, fetcher, size)
     except FetchError as error:
         raise RecipeError(f"component {component.name!r}: {error}") from None
 
@@ -177,7 +194,7 @@ def _fetch_tasks(component: Component, items: list[Item], policy: dict[str, Any]
             params={
                 "fetcher": name,
                 "params": registry.resolved("fetcher", name, params),
-                "items": [inventory.as_params(item) for item in group],
+                "items": [_inventory().as_params(item) for item in group],
                 "policy": policy,
             },
         )
@@ -189,10 +206,13 @@ def fetch_items(task: Task, work: Workspace) -> None:
     """Task: bring a batch of items; those that cannot be had become quarantine rows and the others go on."""
     fetcher: Fetcher = registry.make("fetcher", task.params["fetcher"], task.params["params"])
     rows: list[dict[str, Any]] = []
-    with Web.open(task.params["policy"]) as web:
-        for item in map(inventory.item_of, task.params["items"]):
+    with open_web(task.params["policy"]) as web:
+        for item in map(_inventory().item_of, task.params["items"]):
             try:
                 rows.append(_bring(fetcher, item, task, work, web))
+            except LeftOut as error:
+                _leave_out(task, work, item.name, error)
+                continue
             except FetchError as error:
                 _quarantine(task, work, item.name, error)
                 continue
@@ -202,7 +222,7 @@ def fetch_items(task: Task, work: Workspace) -> None:
             count.bytes_in += rows[-1]["bytes"]
             count.bytes_out += rows[-1]["bytes"]
     path = work.output("inventory.parquet", "inventory", component=task.component)
-    inventory.write_inventory(rows, path)
+    _inventory().write_inventory(rows, path)
     work.output("inventory.parquet", "inventory", files=len(rows), bytes=sum(r["bytes"] for r in rows))
 
 
@@ -236,6 +256,15 @@ def _bring(fetcher: Fetcher, item: Item, task: Task, work: Workspace, web: Web) 
         "date": item.date,
         "extra": canonical(extra) if extra else None,
     }
+
+
+def _leave_out(task: Task, work: Workspace, name: str, error: LeftOut) -> None:
+    count = work.tally.of(task.component)
+    count.seen += 1
+    count.dropped[error.reason] += 1
+    step = task.params["fetcher"]
+    row = {"action": "dropped", "reason": error.reason, "file": name, "detail": error.detail}
+    work.journal.add(component=task.component, step=step, **row)
 
 
 def _quarantine(task: Task, work: Workspace, name: str, error: FetchError) -> None:

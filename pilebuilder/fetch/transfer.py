@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 from pilebuilder.fetch.base import FetchError
 from pilebuilder.fetch.failures import Failed, of_status
-from pilebuilder.fetch.policy import MIB
+from pilebuilder.fetch.policy import MIB, Manners, Secret
 from pilebuilder.fetch.sniff import wrong_content
-from pilebuilder.fetch.web import Manners, Secret, Web, decoded
+from pilebuilder.fetch.web import Web, decoded
 
 if TYPE_CHECKING:
     from urllib3 import BaseHTTPResponse

@@ -9,7 +9,7 @@ import contextlib
 import json
 import zlib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urljoin, urlsplit, urlunsplit
@@ -18,7 +18,7 @@ from pilebuilder.fetch.backoff import wait
 from pilebuilder.fetch.clock import Clock
 from pilebuilder.fetch.failures import Failed, of_exception, of_status
 from pilebuilder.fetch.gate import Gate
-from pilebuilder.fetch.policy import MIB, Policy
+from pilebuilder.fetch.policy import MIB, Manners, Policy, Secret
 from pilebuilder.fetch.rawstore import RawStore
 
 if TYPE_CHECKING:
@@ -26,22 +26,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 REDIRECTS = (301, 302, 303, 307, 308)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Manners:
-    """How one upstream wants to be asked; cards set it where it differs from the policy."""
-
-    delay: float | None = None
-    connections: int | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Secret:
-    """A credential, and the one host that may see it."""
-
-    host: str
-    headers: Mapping[str, str] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +105,7 @@ class Web:
                 host = urlsplit(target).netloc.rpartition("@")[2]
                 held.enter_context(self.gate.request(host, delay, slots))
                 response = self._once(
-                    method, url, target, {**(headers or {}), **self._secret(secret, url, target)}, body
+                    method, url, target, {**(headers or {}), **self._secret(secret, url, target, method)}, body
                 )
                 held.callback(_close, response)
                 if response.status not in REDIRECTS or "location" not in response.headers:
@@ -161,12 +145,14 @@ class Web:
 
         return netloc in allowed_for_tests()
 
-    def _secret(self, secret: Secret | None, url: str, target: str) -> Mapping[str, str]:
+    def _secret(self, secret: Secret | None, url: str, target: str, method: str = "GET") -> Mapping[str, str]:
         """The credential's headers, if this request goes to its own host and over TLS (or to a test's loopback)."""
         if secret is None or urlsplit(url).hostname != secret.host:
             return {}
         own = urlsplit(target).hostname == secret.host and urlsplit(target).scheme == "https"
-        return secret.headers if own or self._for_tests(urlsplit(target).netloc) else {}
+        if not own and not self._for_tests(urlsplit(target).netloc):
+            return {}
+        return {**secret.headers, **(secret.sign(method, url) if secret.sign else {})}
 
     def _check_redirect(self, url: str, following: str) -> None:
         parts = urlsplit(following)
@@ -199,11 +185,18 @@ class Web:
 
     # -- with patience
 
-    def persist(self, address: str, attempt: Callable[[], T], moved: Callable[[], int] = lambda: 0) -> T:
+    def persist(
+        self,
+        address: str,
+        attempt: Callable[[], T],
+        moved: Callable[[], int] = lambda: 0,
+        policy: Policy | None = None,
+    ) -> T:
         """Repeat an attempt until it succeeds or the policy says to give up; raises `FetchError`.
 
         Attempts that moved at least `policy.progress` bytes do not count against the tries.
         """
+        policy = policy or self.policy
         failures = attempts = 0
         waited = 0.0
         while True:
@@ -212,12 +205,12 @@ class Web:
                 return attempt()
             except Failed as failed:
                 attempts += 1
-                failures = 1 if moved() - before >= self.policy.progress else failures + 1
-                pause = wait(self.policy, address, failures)
+                failures = 1 if moved() - before >= policy.progress else failures + 1
+                pause = wait(policy, address, failures)
                 if failed.wait is not None:
                     pause = max(pause, failed.wait)
-                out_of_patience = waited + pause > self.policy.patience
-                if not failed.again or failures >= self.policy.tries or out_of_patience:
+                out_of_patience = waited + pause > policy.patience
+                if not failed.again or failures >= policy.tries or out_of_patience:
                     raise failed.final(attempts) from failed
                 waited += pause
                 self.clock.sleep(pause)
