@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from pilebuilder.errors import EXIT_FAILED, EXIT_QUARANTINE, PilebuilderError
+from pilebuilder.errors import EXIT_FAILED, EXIT_INTERRUPTED, PilebuilderError
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -38,7 +38,12 @@ def _run(
 ) -> None:
     from pilebuilder import command
 
-    raise typer.Exit(command.run(inputs, out, target, workers, kind, address, log))
+    try:
+        code = command.run(inputs, out, target, workers, kind, address, log)
+    except KeyboardInterrupt:
+        typer.echo("\nstopped; finished tasks are kept: run the same command to go on", err=True)
+        code = EXIT_INTERRUPTED
+    raise typer.Exit(code)
 
 
 @app.command()
@@ -240,11 +245,5 @@ def main() -> None:
     except PilebuilderError as error:
         typer.echo(f"error: {error}", err=True)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        typer.echo("\nstopped; finished tasks are kept: run the same command to go on", err=True)
-        sys.exit(130)
     except BrokenPipeError:
         sys.exit(EXIT_FAILED)
-
-
-__all__ = ["EXIT_QUARANTINE", "app", "main"]

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 EXIT_DONE, EXIT_FAILED, EXIT_USAGE, EXIT_QUARANTINE, EXIT_LOCKED, EXIT_NO_SPACE = 0, 1, 2, 3, 4, 5
 
+EXIT_INTERRUPTED = 130
+"""Ctrl-C, by the shell's convention."""
+
 
 class PilebuilderError(Exception):
     """Base of every error meant for a person: the message alone must be enough to act."""
