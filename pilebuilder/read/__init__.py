@@ -2,9 +2,11 @@
 
 from pilebuilder.read import (  # noqa: F401
     gutenberg,
+    jats,
     jsonl,
     mathematics,
     mediawiki,
+    pubmed,
     source_code,
     stackexchange,
     stage,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
 
 Extractor = Literal["resiliparse", "trafilatura", "justext", "union", "all"]
@@ -35,33 +35,45 @@ SNIFFED = 4096
 class HtmlLimit(Exception):
     """A parser gave up on a page because of its size or depth; the text it returned is not the page's."""
 
+    reason = "html_limit"
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
     """What was made of a page."""
 
     text: str
     charset: str
-    title: str = ""
-    signals: dict[str, Any] = field(default_factory=dict)
-    licence: str | None = None
+    title: str
+    licence: str | None
+    lang: str | None
+    """Language that the page declares."""
+    share: float
+    """Characters of text per character of markup."""
+
+    @property
+    def signals(self) -> dict[str, Any]:
+        return {"html.lang": self.lang, "html.text_share": self.share}
 
 
-def read_page(data: bytes, extractor: Extractor, *, charset: str | None = None, stoplist: str = "English") -> Page:
-    """Decode a page and extract its text; raises `HtmlLimit`."""
+SIGNALS = {"html.lang": "string", "html.text_share": "double"}
+FUNCTION = f"{__name__}:page"
+"""What a sandbox runs to make a `Page` of a page's bytes."""
+
+
+def page(data: bytes, extractor: Extractor, charset: str | None = None, stoplist: str = "English") -> dict[str, Any]:
+    """Decode a page and extract its text: the fields of a `Page`; raises `HtmlLimit`. Runs in a sandbox."""
     html, used = decode(data, charset)
-    text = extract(html, extractor, stoplist)
+    text = extract(html, extractor, stoplist).encode("utf-8", "replace").decode()
     lang = _LANG.search(html, 0, 1 << 14)
-    return Page(
-        text=text,
-        charset=used,
-        title=_title(html),
-        signals={
-            "html.lang": lang[1].lower() if lang else None,
-            "html.text_share": round(len(text) / max(len(html), 1), 6),
-        },
-        licence=licence_of(html),
-    )
+    return {
+        "text": text,
+        "charset": used,
+        "title": _title(html).encode("utf-8", "replace").decode(),
+        "licence": licence_of(html),
+        "lang": lang[1].lower() if lang else None,
+        "share": round(len(text) / max(len(html), 1), 6),
+    }
 
 
 def _title(html: str) -> str:
@@ -215,15 +227,22 @@ def _trafilatura(html: str) -> str:
 
 
 def _justext(html: str, stoplist: str) -> str:
-    import justext
-    from lxml import etree
+    """As ``justext.justext`` with its defaults, on a tree whose limits were watched."""
+    from justext import core, get_stoplist
 
-    try:
-        paragraphs = justext.justext(html.encode("utf-8", "replace"), justext.get_stoplist(stoplist), encoding="utf-8")
-    except (etree.ParserError, etree.XMLSyntaxError):
+    tree = _tree(html)
+    if tree is None:
         return ""
+    try:
+        paragraphs = core.ParagraphMaker.make_paragraphs(core.preprocessor(tree))
     except RecursionError:
         raise HtmlLimit("nested too deep for jusText") from None
+    core.classify_paragraphs(
+        paragraphs, get_stoplist(stoplist), core.LENGTH_LOW_DEFAULT, core.LENGTH_HIGH_DEFAULT,
+        core.STOPWORDS_LOW_DEFAULT, core.STOPWORDS_HIGH_DEFAULT, core.MAX_LINK_DENSITY_DEFAULT,
+        core.NO_HEADINGS_DEFAULT,
+    )  # fmt: skip
+    core.revise_paragraph_classification(paragraphs, core.MAX_HEADING_DISTANCE_DEFAULT)
     return "\n\n".join(p.text for p in paragraphs if not p.is_boilerplate)
 
 

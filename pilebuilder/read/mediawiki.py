@@ -21,10 +21,10 @@ class MediaWiki:
     latest revision: links as their label, headings as lines, list items with ``- ``, TeX of ``<math>`` in ``$``;
     without templates (a few that carry prose, such as ``convert`` or ``lang``, give it), references, tables,
     galleries, files, categories, comments, and the closing sections of notes and links. `renderer` chooses the
-    compiled renderer or mwparserfromhell; both follow these rules. ``style: pile`` strips with mwparserfromhell as the tool
-    behind the original did, without pruning sections. Meta: title, page and revision id, wiki. Date: of the revision.
-    URL: ``?curid=`` of the wiki's own address. Licence: the dump's own when it names one, else CC BY-SA 4.0 for
-    Wikimedia wikis, else the raw file's.
+    compiled renderer or mwparserfromhell; both follow these rules. ``style: pile`` strips with mwparserfromhell as the
+    tool behind the original did, without pruning sections. Meta: title, page and revision id, wiki. Date: of the
+    revision. URL: ``?curid=`` of the wiki's own address. Licence: the dump's own when it names one, else CC BY-SA 4.0
+    for Wikimedia wikis, else the raw file's.
 
     Skipped: ``redirect``, ``namespace`` (not 0, see `namespaces`), ``model`` (not wikitext), ``deleted``,
     ``empty_text``, ``short`` (below `min_chars`), ``disambiguation`` (with `skip_disambiguation`). Quarantined:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _TAG = re.compile(rb"<(/?)([A-Za-z][\w.:-]*)((?:\s+[\w.:-]+\s*=\s*(?:\"[^\"<]*\"|'[^'<]*'))*)\s*(/?)>([^<]*)")
 _NAMESPACE = re.compile(rb'<namespace key="(-?\d+)"[^>]*>([^<]*)</namespace>')
 _NAMED = re.compile(rb"<(dbname|base|sitename)>([^<]*)</\1>")
+_WIKIMEDIA = re.compile(r"//[\w.-]*\.(?:wik\w+|mediawiki)\.org/")
 _REDIRECT = re.compile(r"\s*#[^\W\d_]+\s*:?\s*\[\[")
 _DISAMBIGUATION = re.compile(r"\{\{\s*(?:[\w ]*disambig\w*|disambiguation page|dab|hndis|geodis)[^{}]*\}\}", re.I)
 _REFERENCE = re.compile(r"&(?:(lt|gt|quot|apos|amp)|#(\d{1,7})|#x([0-9A-Fa-f]{1,6}));")
@@ -36,12 +37,14 @@ class Site:
     database: str = ""
     base: str = ""
     namespaces: dict[int, str] = field(default_factory=dict)
+    is_wikimedia: bool = False
 
     def learn(self, head: bytes) -> None:
         """Read the ``siteinfo`` element."""
         found = {name.decode(): unescape(value.decode("utf-8", "replace")) for name, value in _NAMED.findall(head)}
         self.database = found.get("dbname") or found.get("sitename") or ""
         self.base = found.get("base", "")
+        self.is_wikimedia = bool(_WIKIMEDIA.search(self.base))
         self.namespaces = {
             int(key): unescape(name.decode("utf-8", "replace")) for key, name in _NAMESPACE.findall(head)
         }
@@ -50,10 +53,6 @@ class Site:
         """The page's stable address by its number."""
         host = re.match(r"(https?)://([^/]+)/", self.base)
         return f"{host[1]}://{host[2]}/?curid={page}" if host else None
-
-    @property
-    def is_wikimedia(self) -> bool:
-        return bool(re.search(r"//[\w.-]*\.(?:wikipedia|wik\w+|mediawiki)\.org/", self.base))
 
 
 def read(options: MediaWiki, raw: Raw) -> Iterator[Item]:
@@ -156,7 +155,7 @@ def fields(data: bytes) -> dict[str, str] | None:
         else:
             path.append(name.decode())
             here = "/".join(path)
-            found[here] = unescape(text.decode())
+            found[here] = _plain(text)
             if attributes:
                 found[here + "@"] = attributes.decode()
             if empty:
@@ -175,6 +174,16 @@ def _parsed(data: bytes) -> dict[str, str] | None:
         parts = [local(e) for e in element.iterancestors()][::-1]
         found["/".join([*parts, local(element)])] = element.text or ""
     return found
+
+
+def _plain(text: bytes) -> str:
+    """As `unescape`, for the long run of bytes that a page is: MediaWiki writes no character references."""
+    if b"&" not in text:
+        return text.decode()
+    if b"&#" in text:
+        return unescape(text.decode())
+    text = text.replace(b"&lt;", b"<").replace(b"&gt;", b">").replace(b"&quot;", b'"').replace(b"&apos;", b"'")
+    return text.replace(b"&amp;", b"&").decode()
 
 
 def unescape(text: str) -> str:

@@ -21,9 +21,10 @@ class Warc:
     counted. Key: ``cc:CRAWL:DIGEST URL`` from the crawl in the file's name, the payload's SHA-1 and the address, so
     the same page in the same crawl keeps its id wherever the file is cut. Text: by `extractor`; see
     `pilebuilder.read.html` for encodings and the rule of ``union``. Meta: title, charset, digest, crawl, status,
-    content type, IP address if kept by the crawler, ``truncated`` (WARC-Truncated). Signals: ``html.lang`` and ``html.text_share`` (text per markup),
-    for filters that want to judge the page and not its text alone. Date: WARC-Date. URL: WARC-Target-URI. Licence: the
-    page's own ``rel="license"`` link to Creative Commons, else the raw file's.
+    content type, IP address if kept by the crawler, ``truncated`` (WARC-Truncated). Signals: ``html.lang`` and
+    ``html.text_share`` (text per markup), for filters that want to judge the page and not its text alone. Date:
+    WARC-Date. URL: WARC-Target-URI. Licence: the page's own ``rel="license"`` link to Creative Commons, else the raw
+    file's.
 
     Skipped: ``status`` (not 200), ``content_type`` (not HTML), ``not_http`` (DNS and the like), ``revisit`` is not
     counted, ``noai`` (only with `respect_noai`), ``empty_text``. Quarantined, one record each: ``corrupt``,
@@ -37,6 +38,7 @@ class Warc:
     ] = "resiliparse"
     stoplist: Annotated[str, Field(max_length=40, description="jusText's stop word list")] = "English"
     respect_noai: Annotated[bool, Field(description="skip pages whose robots tag or header says noai")] = False
+    seconds: Annotated[float, Field(gt=0, le=600, description="CPU seconds that one page may take")] = 10.0
     max_record_bytes: Annotated[int, Field(ge=1024, le=1 << 30, description="largest record, in bytes")] = 64 << 20
 
     SIGNALS: ClassVar[Mapping[str, str]] = {"html.lang": "string", "html.text_share": "double"}

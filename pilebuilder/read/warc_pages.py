@@ -13,6 +13,7 @@ from fastwarc.warc import WarcRecord
 from pilebuilder.read import html
 from pilebuilder.read.base import Item, Quarantined, Raw, Record, Skipped
 from pilebuilder.read.characters import tidy
+from pilebuilder.read.sandbox import Failure, Job, Limits, ordered
 from pilebuilder.read.warc_records import Frame, frames
 
 if TYPE_CHECKING:
@@ -24,6 +25,11 @@ _HTML = ("text/html", "application/xhtml+xml")
 
 def read(options: Warc, raw: Raw) -> Iterator[Item]:
     """Documents of an archive in order."""
+    return ordered(html.FUNCTION, _entries(options, raw), Limits(seconds=options.seconds))
+
+
+def _entries(options: Warc, raw: Raw) -> Iterator[Item | Job[Item]]:
+    """Items that need no parser, and jobs for the pages that do."""
     crawl = _CRAWL.search(raw.name) or _CRAWL.search(raw.url or "")
     pages = _Pages(options, crawl[0] if crawl else "")
     with raw.path.open("rb") as file:
@@ -31,7 +37,7 @@ def read(options: Warc, raw: Raw) -> Iterator[Item]:
             if isinstance(frame, Quarantined):
                 yield frame
             elif frame.kind in (b"response", b"conversion"):
-                yield pages.document(frame)
+                yield pages.entry(frame)
 
 
 class _Pages:
@@ -40,7 +46,7 @@ class _Pages:
     def __init__(self, options: Warc, crawl: str) -> None:
         self.options, self.crawl = options, crawl
 
-    def document(self, frame: Frame) -> Item:
+    def entry(self, frame: Frame) -> Item | Job[Item]:
         try:
             record = WarcRecord.from_bytes(frame.data)
         except (OSError, ValueError) as error:
@@ -59,8 +65,8 @@ class _Pages:
             meta["languages"] = language
         return Record(key=key, text=tidy(text), offset=frame.offset, url=url, date=_date(record), meta=meta)
 
-    def _page(self, frame: Frame, record: Any, url: str) -> Item:
-        offset = frame.offset
+    def _page(self, frame: Frame, record: Any, url: str) -> Item | Job[Item]:
+        offset, options = frame.offset, self.options
         if not (record.headers.get("Content-Type") or "").lower().startswith("application/http"):
             return Skipped(reason="not_http", offset=offset, key=url)
         record, body, problem = _payload(frame)
@@ -73,24 +79,17 @@ class _Pages:
         kind = (record.http_content_type or _sniffed(body)).lower()
         if kind not in _HTML:
             return Skipped(reason="content_type", offset=offset, key=key)
-        if self.options.respect_noai and html.refuses_training(
-            body.decode("utf-8", "replace"), headers.get("X-Robots-Tag") or ""
-        ):
+        tags = headers.get("X-Robots-Tag") or ""
+        if options.respect_noai and html.refuses_training(body.decode("utf-8", "replace"), tags):
             return Skipped(reason="noai", offset=offset, key=key)
-        try:
-            page = html.read_page(
-                body, self.options.extractor, charset=record.http_charset, stoplist=self.options.stoplist
-            )
-        except html.HtmlLimit as error:
-            return Quarantined(reason="html_limit", offset=offset, detail=str(error), key=key)
-        text = tidy(page.text)
-        if not text or text.isspace():
-            return Skipped(reason="empty_text", offset=offset, key=key)
-        meta = self._meta(record) | {"charset": page.charset, "status": 200, "content_type": kind}
-        return Record(
-            key=key, text=text, offset=offset, url=url, date=_date(record), licence=page.licence,
-            meta=({"title": page.title} if page.title else {}) | meta, signals=page.signals,
-        )  # fmt: skip
+        known = {"status": 200, "content_type": kind} | self._meta(record)
+        date = _date(record)
+
+        def finish(answer: Any) -> Item:
+            return _finished(answer, key, offset, url, date, known)
+
+        params = {"extractor": options.extractor, "charset": record.http_charset, "stoplist": options.stoplist}
+        return Job(data=body, params=params, then=finish)
 
     def _key(self, record: Any, body: bytes, url: str) -> str:
         digest = record.headers.get("WARC-Payload-Digest") or ""
@@ -102,6 +101,21 @@ class _Pages:
         named = {"digest": "WARC-Payload-Digest", "truncated": "WARC-Truncated", "ip": "WARC-IP-Address"}
         found = {key: value for key, name in named.items() if (value := record.headers.get(name))}
         return found | ({"crawl": self.crawl} if self.crawl else {})
+
+
+def _finished(answer: Any, key: str, offset: int, url: str, date: str | None, known: dict[str, Any]) -> Item:
+    """The document of a page that was parsed."""
+    if isinstance(answer, Failure):
+        return Quarantined(reason=answer.reason, offset=offset, detail=answer.detail, key=key)
+    page = html.Page(**answer)
+    text = tidy(page.text)
+    if not text or text.isspace():
+        return Skipped(reason="empty_text", offset=offset, key=key)
+    meta = {"title": page.title, **known} if page.title else known
+    return Record(
+        key=key, text=text, offset=offset, url=url, date=date, licence=page.licence,
+        meta={**meta, "charset": page.charset}, signals=page.signals,
+    )  # fmt: skip
 
 
 def _payload(frame: Frame) -> tuple[Any, bytes, str]:

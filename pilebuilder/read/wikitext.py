@@ -26,7 +26,29 @@ def renderer(name: str, rules: Rules) -> Callable[[str], str]:
     """A function from wikitext to text: ``compiled``, ``mwparserfromhell`` or ``pile``."""
     if name == "pile":
         return _strip_as_the_pile
-    return lambda text: prune(_strip(text, rules))
+    if name == "compiled":
+        from pilebuilder.read.wikitext_rules import Compiled
+
+        compiled = Compiled(rules)
+        return lambda text: polish(prune(compiled(text)))
+    return lambda text: polish(prune(_strip(text, rules)))
+
+
+def polish(text: str) -> str:
+    """What is left where templates were: empty parentheses, and punctuation after an opening one.
+
+    >>> polish("Ampere (; symbol A) ( ) is ( , ) a unit.")
+    'Ampere (symbol A) is a unit.'
+    """
+    if "(" in text:
+        text = _AFTER_OPENING.sub("(", text)
+        text = _EMPTY_PARENTHESES.sub("()", text).replace(" ()", "")
+    return text
+
+
+_BLANK_LINES = re.compile(r"\n\n\n+")
+_AFTER_OPENING = re.compile(r"\((?:[ \t]*[,;:])+[ \t]*")
+_EMPTY_PARENTHESES = re.compile(r"\([ \t]+\)")
 
 
 def _strip_as_the_pile(text: str) -> str:
@@ -95,4 +117,4 @@ def prune(text: str) -> str:
         if body or (below > level > 0):
             out.append(f"{title}\n\n{body}".strip())
             below = level
-    return re.sub(r"\n{3,}", "\n\n", "\n\n".join(reversed(out)))
+    return _BLANK_LINES.sub("\n\n", "\n\n".join(reversed(out)))
