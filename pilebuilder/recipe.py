@@ -283,6 +283,13 @@ def _stage(name: str, source: yamlfile.Source) -> Any:
                 (name,), f"the stage {name} cannot be turned off; leave its section out for the defaults"
             )
         return None
+    if hasattr(config, "check_item") and isinstance(value, list):
+        for index, item in enumerate(value):
+            try:
+                config.check_item(item)
+            except (RecipeError, ValueError) as error:
+                inner = next(iter(item)) if isinstance(item, dict) and item else ""
+                raise source.error((name, index, inner), f"{name}: {error}") from None
     return yamlfile.validate(config, source, (name,), value)
 
 

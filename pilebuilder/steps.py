@@ -13,10 +13,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from pydantic import ConfigDict, RootModel, model_validator
+from pydantic import ConfigDict, RootModel
 
 from pilebuilder import registry
-from pilebuilder.errors import RecipeError
 from pilebuilder.task import Task, View, Workspace
 
 if TYPE_CHECKING:
@@ -35,15 +34,13 @@ class Steps(RootModel[list[Spec]]):
 
     model_config = ConfigDict(frozen=True)
 
-    @model_validator(mode="after")
-    def _known(self) -> Steps:
-        for spec in self.root:
-            name, params, _, _ = parse_spec(spec)
-            try:
-                registry.make("step", name, params)
-            except RecipeError as error:
-                raise ValueError(str(error)) from error
-        return self
+    @staticmethod
+    def check_item(spec: Any) -> None:
+        """Refuse a step that does not exist or whose parameters are wrong, before anything runs."""
+        if not isinstance(spec, str | dict):
+            raise ValueError(f"a step is a name, or a name with parameters, got {spec!r}")
+        name, params, _, _ = parse_spec(spec)
+        registry.make("step", name, params)
 
     def for_component(self, component: str) -> list[dict[str, Any]]:
         """Resolved steps that run for a component: what enters the task key."""
