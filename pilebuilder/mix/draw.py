@@ -22,38 +22,56 @@ SPLITS = ("train", "val", "test")
 
 def survey(task: Task, work: Workspace) -> None:
     """Facts: documents left, their bytes of text (an upper bound unless `text`), and the extreme holdout draws."""
-    partition, least = task.inputs[0], task.params["least"]
-    table = survivors(task, work, ["id", "text"] if task.params["text"] else ["id"])
-    documents, size, largest = table.num_rows, int(partition.facts["text_bytes"]), 0
-    if task.params["text"]:
+    partition, params = task.inputs[0], task.params
+    table, kept = survivors(task, work, ["id", "text"] if params["text"] else ["id"])
+    ids, least = column(table, "id"), params["least"]
+    facts: dict[str, Any] = {"documents": table.num_rows, "text_bytes": int(partition.facts["text_bytes"])}
+    if params["text"]:
         lengths = np.diff(text_buffers(column(table, "text"))[1])
-        size, largest = int(lengths.sum()), int(lengths.max(initial=0))
-    draws = np.sort(order.draw(*order.words(column(table, "id")), order.keys(task.params["seed"], "split")))
-    work.facts.update(documents=documents, text_bytes=size, largest=largest)
-    work.facts["low"] = [int(d) for d in draws[:least]]
-    work.facts["high"] = [int(d) for d in draws[len(draws) - min(least, len(draws)) :]]
+        facts |= {"text_bytes": int(lengths.sum()), "largest": int(lengths.max(initial=0))}
+        facts["weighted"] = float((lengths * factors_of(task, work, kept)).sum())
+    if "tokenizer" in params:
+        from pilebuilder.mix.sample import tokens_per_byte
+
+        facts["sample_tokens"], facts["sample_bytes"] = tokens_per_byte(ids, column(table, "text"), params)
+    draws = np.sort(order.draw(*order.words(ids), order.keys(params["seed"], "split")))
+    facts["low"] = [int(d) for d in draws[:least]]
+    facts["high"] = [int(d) for d in draws[len(draws) - min(least, len(draws)) :]]
+    work.facts.update(facts)
 
 
-def survivors(task: Task, work: Workspace, columns: list[str] | None = None) -> pa.Table:
-    """The partition (first input) without the rows of its removal list (an input of that kind, if there is one)."""
+def factors_of(task: Task, work: Workspace, kept: np.ndarray) -> np.ndarray:
+    """Factor on the epochs of each document that is left, by the size of its cluster; 1 unless the mix asks."""
+    from pilebuilder.mix import duplicates
+
+    sizes = duplicates.sizes_of(task, work, len(kept))
+    if sizes is None:
+        return np.ones(int(kept.sum()))
+    return duplicates.factors(sizes[kept], task.params["duplicates"])
+
+
+def survivors(task: Task, work: Workspace, columns: list[str] | None = None) -> tuple[pa.Table, np.ndarray]:
+    """The partition (first input) without the rows of its removal list, if there is one; and which rows are left."""
     from pilebuilder.partition import read_table
 
     table = read_table(work.open(task.inputs[0]), columns)
     keep = np.ones(table.num_rows, bool)
     for removal in (a for a in task.inputs if a.kind == "removal"):
         keep[np.asarray(read_table(work.open(removal), ["row"]).column("row"))] = False
-    return table if keep.all() else table.take(np.flatnonzero(keep)).combine_chunks()
+    return (table if keep.all() else table.take(np.flatnonzero(keep)).combine_chunks()), keep
 
 
 def draw(task: Task, work: Workspace) -> None:
     """Assign split, copies and place to every document that is left, and write them as a run."""
-    table, params = _plain(survivors(task, work)), task.params
+    (table, kept), params = survivors(task, work), task.params
+    table = _plain(table)
     hi, lo = order.words(column(table, "id"))
     split = splits_of(column(table, "id"), params)
     clear_of_heldout(task, work, table, split)
-    copies = order.copies(order.draw(hi, lo, order.keys(params["seed"], "copies")), params["epochs"])
+    epochs = params["epochs"] * factors_of(task, work, kept)
+    copies = order.copies(order.draw(hi, lo, order.keys(params["seed"], "copies")), epochs)
     copies[split != TRAIN] = split[split != TRAIN] != GONE
-    _record(task, work, table, split, copies)
+    _record(task, work, table, split, copies, epochs)
     rows = np.repeat(np.arange(table.num_rows), copies)
     copy = _ordinals(copies)
     key = order.draw(hi[rows], lo[rows], order.keys(params["seed"], "order"), copy)
@@ -140,13 +158,15 @@ def group_name(split: str, shard: int, shards: int) -> str:
     return f"train/{shard:0{max(2, len(str(shards - 1)))}}" if split == "train" else split
 
 
-def _record(task: Task, work: Workspace, table: pa.Table, split: np.ndarray, copies: np.ndarray) -> None:
+def _record(
+    task: Task, work: Workspace, table: pa.Table, split: np.ndarray, copies: np.ndarray, epochs: np.ndarray
+) -> None:
     """Ledger and counts: held-out documents, and those that a fraction of an epoch leaves out."""
     size = np.diff(text_buffers(column(table, "text"))[1])
     absent = (copies == 0) & (split == TRAIN)
     _rows(work, task, table, np.flatnonzero(split == VAL), "held_out", "val")
     _rows(work, task, table, np.flatnonzero(split == TEST), "held_out", "test")
-    _rows(work, task, table, np.flatnonzero(absent), "dropped", "epochs", threshold=float(task.params["epochs"]))
+    _rows(work, task, table, np.flatnonzero(absent), "dropped", "epochs", threshold=epochs[absent])
     count = work.tally.of(task.component)
     count.seen, count.kept = table.num_rows, int((copies > 0).sum())
     count.bytes_in, count.bytes_out = int(size.sum()), int(size[copies > 0].sum())
@@ -189,9 +209,9 @@ def _counts(table: pa.Table, split: np.ndarray, copies: np.ndarray) -> dict[str,
 def mixture(task: Task, work: Workspace) -> None:
     """Write ``mixture.json``: by component the epochs and share asked for, and those that came out.
 
-    ``{"seed", "shards", "components": {name: {"epochs", "share", "realised_epochs", "realised_share",
-    "splits": {"train" | "val" | "test": {"available", "documents", "copies", "text_bytes", "placed_bytes"}}}}}``;
-    shares are of the bytes of training text, realised epochs are copies over documents available for training.
+    ``{"seed", "shards", "components": {name: {"epochs", "share", "tokens_per_byte", "realised_epochs",
+    "realised_share", "splits": {split: {"available", "documents", "copies", "text_bytes", "placed_bytes"}}}}}``; shares
+    are of the bytes of training text, realised epochs are copies over documents available for training.
     """
     params = task.params
     total = sum(r["train"]["placed_bytes"] for r in params["realised"].values())
@@ -202,6 +222,7 @@ def mixture(task: Task, work: Workspace) -> None:
         components[name] = {
             "epochs": epochs,
             "share": params["requested"].get(name, 0.0),
+            "tokens_per_byte": params["tokens_per_byte"].get(name),
             "realised_epochs": train["copies"] / train["available"] if train["available"] else 0.0,
             "realised_share": train["placed_bytes"] / total if total else 0.0,
             "splits": splits,

@@ -60,7 +60,7 @@ def hold(task: Task, work: Workspace) -> None:
     """Task: sketch the held-out documents of one partition."""
     from pilebuilder.mix.draw import TRAIN, column, splits_of, survivors
 
-    table = survivors(task, work, ["id", "text"])
+    table, _ = survivors(task, work, ["id", "text"])
     rows = np.flatnonzero(splits_of(column(table, "id"), task.params) != TRAIN)
     if not len(rows):
         return

@@ -84,10 +84,11 @@ def under(draws: np.ndarray, threshold: int) -> np.ndarray:
     return np.asarray(draws < np.uint64(threshold))
 
 
-def copies(draws: np.ndarray, epochs: float) -> np.ndarray:
-    """Copies of each document (int64): floor of the epochs, and one more for the fraction's share of documents."""
-    whole = int(epochs)
-    return whole + under(draws, below(epochs - whole)).astype(np.int64)
+def copies(draws: np.ndarray, epochs: float | np.ndarray) -> np.ndarray:
+    """Copies of each document (int64): floor of its epochs, and one more for the fraction's share of documents."""
+    whole = np.floor(epochs).astype(np.int64)
+    fraction = ((epochs - whole) * float(TOP)).astype(np.uint64)  # exact: a fraction times a power of two
+    return np.asarray(whole + (draws < fraction))
 
 
 def bucket(draws: np.ndarray, count: int) -> np.ndarray:

@@ -12,9 +12,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from pilebuilder.task import Task, Workspace
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -71,3 +73,54 @@ class _Digesting:
 
     def close(self) -> None:
         pass
+
+
+def open_run(path: Path) -> tuple[Any, dict[str, dict[str, Any]]]:
+    """A mapped run and its index."""
+    import pyarrow as pa
+
+    source = pa.memory_map(str(path))
+    end = source.size() - 8 - len(MAGIC)
+    source.seek(end)
+    tail = source.read()
+    assert tail[8:] == MAGIC, path
+    length = int.from_bytes(tail[:8], "little")
+    source.seek(end - length)
+    return source, json.loads(source.read(length))
+
+
+def merge(task: Task, work: Workspace) -> None:
+    """Task: many runs as one, slice by slice; memory holds one slice of them at a time."""
+    runs = [open_run(work.open(a)) for a in task.inputs]
+    names = sorted({name for _, index in runs for name in index}, key=lambda n: (n.partition("/")[0], len(n), n))
+    path = work.output("run.arrows", "run", shards=task.inputs[0].facts["shards"])
+    schema = _common([_stream(source, next(iter(index.values()))).schema for source, index in runs if index])
+    groups = write_run(path, schema, ((name, _slices(runs, name, schema)) for name in names))
+    held = {name: {k: group[k] for k in ("rows", "sha256", "length")} for name, group in groups.items()}
+    work.output("run.arrows", "run", groups=held)
+
+
+def _stream(source: Any, group: dict[str, Any]) -> Any:
+    import pyarrow as pa
+
+    source.seek(group["offset"])
+    return pa.ipc.open_stream(source.read_buffer(group["length"]))
+
+
+def _common(schemas: list[pa.Schema]) -> pa.Schema:
+    """One schema for all: components differ in the signals that their steps measured."""
+    import pyarrow as pa
+
+    return pa.unify_schemas(schemas) if schemas else pa.schema([])
+
+
+def _slices(runs: list[tuple[Any, dict[str, Any]]], name: str, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    """Batch j of every run that has this group, as one batch."""
+    import pyarrow as pa
+
+    streams = [_stream(source, index[name]) for source, index in runs if name in index]
+    for batches in zip(*streams, strict=True):
+        table = pa.concat_tables(
+            [schema.empty_table(), *(pa.Table.from_batches([b]) for b in batches)], promote_options="default"
+        ).combine_chunks()
+        yield from table.to_batches() or [pa.RecordBatch.from_pylist([], schema=schema)]

@@ -5,7 +5,7 @@ Everything is arithmetic on the bytes of text that each component has left for t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -28,6 +28,8 @@ class Wish:
     temperature: float = 1.0
     budget: float | None = None
     """Training text wanted in all, in the unit of the amounts; None: what the epochs give, or the natural size."""
+    show: Callable[[float], str] = show_bytes
+    """Amounts in words, for messages."""
     max_epochs: float = 4.0
     policy: Policy = "refuse"
 
@@ -73,7 +75,7 @@ def epochs(wish: Wish, amounts: Mapping[str, float]) -> dict[str, float]:
     wanted = {name: part.get(name, 0.0) * total / amounts[name] if amounts[name] else 0.0 for name in amounts}
     over = {name: e for name, e in wanted.items() if e > wish.max_epochs * (1 + 1e-9)}
     if over and wish.policy == "refuse":
-        raise RecipeError(_too_small(over, part, total, amounts, wish.max_epochs))
+        raise RecipeError(_too_small(wish, over, part, total, amounts))
     return {name: min(e, wish.max_epochs) for name, e in wanted.items()}
 
 
@@ -88,17 +90,13 @@ def _refuse_missing(wish: Wish, amounts: Mapping[str, float]) -> None:
 
 
 def _too_small(
-    over: Mapping[str, float],
-    part: Mapping[str, float],
-    total: float,
-    amounts: Mapping[str, float],
-    limit: float,
+    wish: Wish, over: Mapping[str, float], part: Mapping[str, float], total: float, amounts: Mapping[str, float]
 ) -> str:
     name = max(over, key=lambda n: (over[n], n))
     more = f" (and {len(over) - 1} more)" if len(over) > 1 else ""
     return (
-        f"the mix cannot be met: {name!r}{more} has {show_bytes(amounts[name])} for training, and"
-        f" {part[name]:.2%} of {show_bytes(total)} would take {over[name]:.2f} epochs, more than"
-        f" `max_epochs: {limit:g}`. Raise max_epochs, lower its weight or the budget, fetch more of it,"
+        f"the mix cannot be met: {name!r}{more} has {wish.show(amounts[name])} for training, and"
+        f" {part[name]:.2%} of {wish.show(total)} would take {over[name]:.2f} epochs, more than"
+        f" `max_epochs: {wish.max_epochs:g}`. Raise max_epochs, lower its weight or the budget, fetch more of it,"
         " or set `policy: cap` to accept a smaller share"
     )

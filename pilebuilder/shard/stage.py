@@ -57,9 +57,16 @@ class Shard:
     def run(self, view: View) -> Phases:
         """One task for each shard that has documents."""
         config = view.config("shard")
-        runs = view.artifacts("mix", "run")
+        runs = final_runs(view)
         params = {"level": config.level, "frame": config.frame, "meta": config.meta}
         yield [shard_task(name, list(slices(runs, name)), params) for name in shard_names(runs)]
+
+
+def final_runs(view: View) -> list[Artifact]:
+    """The runs of the mix's last phase that wrote any: the merged ones, where there were too many to read at once."""
+    written = [m for m in view.manifests("mix") if m.of("run")]
+    last = written[-1].name.rpartition("/")[0] if written and written[-1].name.startswith("merge/") else ""
+    return [a for m in written if m.name.startswith(last) for a in m.of("run")]
 
 
 def shard_names(runs: list[Artifact]) -> list[str]:

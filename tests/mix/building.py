@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.ipc
 
 from pilebuilder.build.worker import execute
 from pilebuilder.document import document_id, schema
@@ -48,6 +49,13 @@ def removal_task(task: Task, work: Workspace) -> None:
     """A removal list for a partition: params hold its digest, rows and ids."""
     path = work.output("removal.parquet", "removal", partition=task.params["partition"])
     write_table(pa.table({"id": task.params["ids"], "row": pa.array(task.params["rows"], pa.int64())}), path)
+
+
+def fate_task(task: Task, work: Workspace) -> None:
+    """What dedup says of the removed: their number in the corpus and that of their survivor."""
+    table = pa.table({k: pa.array(task.params[k], pa.int64()) for k in ("doc", "survivor")})
+    with pa.OSFile(str(work.output("fate.arrow", "fate")), "wb") as sink, pa.ipc.new_file(sink, table.schema) as out:
+        out.write_table(table)
 
 
 @dataclass
@@ -114,6 +122,14 @@ class MiniBuild:
                 )
             )
         self._run("dedup", tasks)
+
+    def fate(self, survivor_of: Mapping[int, int]) -> None:
+        """Record which document (numbered over the corpus) survived for each removed one."""
+        params = {"doc": list(survivor_of), "survivor": list(survivor_of.values())}
+        name = f"fate{len(self.done.get('dedup', []))}"
+        self._run(
+            "dedup", [Task(stage="dedup", name=name, function="tests.mix.building:fate_task", code="1", params=params)]
+        )
 
     def run(self, *stages: str) -> MiniBuild:
         """Run stages in order."""

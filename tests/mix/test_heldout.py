@@ -13,7 +13,9 @@ from pilebuilder.mix import heldout
 from tests.mix.building import MiniBuild, ledger
 from tests.shard.reading import documents
 
-WORDS = [f"{a}{b}" for a in ("ka", "lo", "mi", "ter", "sun", "bra", "ve", "do", "ny", "pel") for b in "abcdefghijklmno"]
+WORDS = [
+    f"{a}{b}" for a in ("ka", "lo", "mi", "ter", "sun", "bra", "ve", "do", "ny", "pel") for b in "abcdefghijklmno"
+]
 
 
 def essay(rng: random.Random, length: int = 60) -> str:
@@ -71,7 +73,7 @@ def test_equal_and_near_leave_train_and_nothing_else(tmp_path: Path, texts: dict
     rows = [r for r in ledger(done, "mix") if r["reason"] in ("equals_heldout", "near_heldout")]
     removed = {r["id"]: r for r in rows}
     assert len(removed) == len(rows) > 150
-    texts_of = {i: t for i, t in everything(done)}
+    texts_of = dict(everything(done))
     heldout_ids = {r["id"] for r in ledger(done, "mix") if r["action"] == "held_out"}
     for row in rows:
         assert row["duplicate_of"] in heldout_ids

@@ -196,3 +196,51 @@ def test_dictionary_columns_become_plain() -> None:
     table = pa.table({"lang": pa.array(["en", None]).dictionary_encode(), "n": [1, 2]})
     assert _plain(table).schema.field("lang").type == pa.string()
     assert _plain(table).column("lang").to_pylist() == ["en", None]
+
+
+def test_documents_of_large_clusters_are_repeated(tmp_path: Path) -> None:
+    mix = {"val": 0.0, "test": 0.0, "duplicates": {2: 2, 4: 3.0, 6: 0}}
+    done = build(tmp_path, mix=mix, texts={"Books": TEXTS["Books"], "Web": TEXTS["Web"]}, limit=2000)
+    # Books come first: documents 0 to 119. Web document 100 is number 220; it was found five times, and so on.
+    done.remove("Web", [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11])
+    done.fate({121: 220, 122: 220, 123: 220, 124: 220, 125: 0, 126: 119, 127: 300})
+    done.fate({128: 300, 129: 300, 130: 300, 131: 300})
+    texts = Counter(d["text"] for rows in placed(done.run("mix", "shard")).values() for d in rows)
+    assert texts[TEXTS["Web"][100]] in (4, 5), "1.5 epochs times 3"
+    assert texts[TEXTS["Books"][0]] == texts[TEXTS["Books"][119]] == 4
+    assert texts[TEXTS["Books"][1]] == 2
+    assert texts[TEXTS["Web"][180]] == 0, "from six copies on: none"
+    assert len(done.partitions()) > 30
+
+
+def test_a_budget_in_tokens_is_met(tmp_path: Path) -> None:
+    from pilebuilder.models import encoders
+    from pilebuilder.models.vocabulary import load
+
+    wanted = 40_000
+    mix = {"by": "share", "weights": {"Web": 1, "Books": 1}, "tokens": wanted, "val": 0.0, "test": 0.0}
+    done = build(tmp_path, mix=mix).run("mix", "shard", "tokenize")
+    total = Counter()  # type: ignore[var-annotated]
+    for manifest in done.manifests("tokenize"):
+        (path,) = [done.root / a.path for a in manifest.of("tokens") if a.path.endswith(".json")]
+        for part in json.loads(path.read_text())["components"]:
+            total[part["name"]] += part["tokens"]
+    assert total.total() == pytest.approx(wanted, rel=0.03)
+    assert total["Web"] == pytest.approx(wanted / 2, rel=0.04)
+    (artifact,) = done.artifacts("mix", "mixture")
+    told = json.loads((tmp_path / artifact.path).read_text())["components"]
+    assert encoders.reference(load("gpt2")).name == "tiktoken"
+    assert 0.2 < told["Web"]["tokens_per_byte"] < 0.6
+    with pytest.raises(RecipeError, match=r"mix cannot be met.* tokens for training"):
+        build(tmp_path / "b", mix={**mix, "tokens": 10_000_000}).run("mix")
+
+
+def test_many_runs_are_merged_and_the_shards_stay_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    signals = {"Web": {"lang": ["en", "de", None] * 300}}
+    expected = build(tmp_path / "a", limit=2000, signals=signals).run("mix", "shard").digests()
+    monkeypatch.setattr("pilebuilder.mix.stage.FAN", 5)
+    monkeypatch.setattr("pilebuilder.mix.stage.MERGE", 3)
+    done = build(tmp_path / "b", limit=2000, signals=signals).run("mix", "shard")
+    assert {t.name.split("/")[1] for t in done.tasks["mix"] if t.name.startswith("merge")} == {"0", "1"}
+    assert len(done.tasks["shard"][0].inputs) <= 5
+    assert done.digests() == expected
