@@ -54,7 +54,7 @@ def _rank(x):  # type: ignore[no-untyped-def]
 def _tokens(data, start, stop, plain, table, lower, spans, hashes):  # type: ignore[no-untyped-def]
     if plain:
         return split_lower(data, start, stop, table, lower, spans, hashes)
-    return segment(data, start, stop, table, spans, hashes)
+    return segment(data, start, stop, table, lower, False, spans, hashes)
 
 
 @kernel(types.void(BYTES, INT64S, types.boolean, TABLE, LOWER, SPANS, HASHES, SMALL, SKETCH, LEVELS, COUNTS, COUNTS))

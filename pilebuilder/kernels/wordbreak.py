@@ -133,11 +133,12 @@ def _joins(before, last, kind, following):  # type: ignore[no-untyped-def]
     return False
 
 
-@kernel(types.int64(BYTES, types.int64, types.int64, TABLE, SPANS, HASHES))
-def segment(data, start, stop, table, spans, hashes):  # type: ignore[no-untyped-def]
-    """Tokens of ``data[start:stop]``: first byte and the byte after in `spans` [n, 2], hash of the bytes in `hashes`.
+@kernel(types.int64(BYTES, types.int64, types.int64, TABLE, LOWER, types.boolean, SPANS, HASHES))
+def segment(data, start, stop, table, lower, fold, spans, hashes):  # type: ignore[no-untyped-def]
+    """Tokens of ``data[start:stop]``: first byte and the byte after in `spans` [n, 2], hash of each in `hashes`.
 
-    Returns n; both arrays need a row for each byte of text at most. Rule numbers are those of UAX #29.
+    With `fold` the hash is of the characters in lower case (`lower_table`). Returns n; both arrays need a row for each
+    byte of text at most. Rule numbers are those of UAX #29.
     """
     count = 0
     i, begin = start, start
@@ -172,8 +173,7 @@ def segment(data, start, stop, table, spans, hashes):  # type: ignore[no-untyped
                 count += 1
             begin, h = i, _START
             token = value & SPACE == 0
-        for k in range(i, after):
-            h = (h ^ np.uint64(data[k])) * _FACTOR
+        h = (h ^ np.uint64(lower[point] if fold else point)) * _FACTOR
         if not (EXTEND <= kind <= FORMAT) or CR <= raw <= NEWLINE or i == start:
             before, last = last, kind
             regional = regional + 1 if kind == REGIONAL else 0
@@ -183,6 +183,15 @@ def segment(data, start, stop, table, spans, hashes):  # type: ignore[no-untyped
         spans[count, 0], spans[count, 1], hashes[count] = begin, i, (h ^ (h >> _SHIFT)) * _MIX
         count += 1
     return count
+
+
+def word_hash(word: str) -> int:
+    """The hash that `segment` with `fold` gives a token, in plain Python."""
+    full, h = (1 << 64) - 1, int(_START)
+    lower = lower_table()
+    for char in word:
+        h = (h ^ int(lower[ord(char)])) * int(_FACTOR) & full
+    return (h ^ (h >> 32)) * int(_MIX) & full
 
 
 @kernel(types.int64(BYTES, types.int64, types.int64, TABLE, LOWER, SPANS, HASHES))

@@ -14,6 +14,8 @@ from pilebuilder.ledger import Count, Tally
 from pilebuilder.report.cells import Cell, not_measured
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from pilebuilder.report.counters import Counters
     from pilebuilder.task import View
 
@@ -63,8 +65,24 @@ class Facts:
     """What the mix wrote: epochs and shares asked for and realised, by component."""
     profiles: Mapping[str, Counters] = field(default_factory=dict)
     """Merged document summaries by component."""
+    config: Mapping[str, Any] = field(default_factory=dict)
+    """The report's section of the recipe."""
+    answers: Mapping[str, Any] = field(default_factory=dict)
+    """What a person wrote for the datasheet, by question number."""
+    removal: Mapping[str, Counters] = field(default_factory=dict)
+    """Documents by group and rule (`pilebuilder.report.removal`), by component."""
+    domains: Mapping[str, pa.Table] = field(default_factory=dict)
+    """Web addresses by level and name (`measures.domains`), by component."""
+    bias: Mapping[str, Any] = field(default_factory=dict)
+    """Sentiment and profanity of the sample (`sampled.bias`), by component."""
+    bias_words: Mapping[str, pa.Table] = field(default_factory=dict)
+    """Adjectives and adverbs with their sentences by group, by component."""
+    topics: Mapping[str, Any] = field(default_factory=dict)
+    """Topics and fit of each component's model (`sampled.topics`)."""
+    excerpts: Mapping[str, Any] = field(default_factory=dict)
+    """Beginnings of the texts that are shown, by document id."""
     ledger: Mapping[str, Any] = field(default_factory=dict)
-    """``rows`` and ``quarantine`` as `measure.read_ledger` gives them."""
+    """``rows``, ``quarantine`` and ``samples`` as `ledgers.read_ledger` gives them."""
     shards: tuple[Mapping[str, Any], ...] = ()
     """One entry per output file: name, split, sha256, bytes, documents, text_bytes."""
     tokens: Mapping[str, Any] = field(default_factory=dict)

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import base64
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pilebuilder.report.cells import NUMERIC, Cell, Gap, show_size, visible
-from pilebuilder.report.counters import Counters
-from pilebuilder.report.facts import Facts, from_json
-from pilebuilder.report.measure import first_rows
+from pilebuilder.report.collect import collect
+from pilebuilder.report.facts import Facts
 from pilebuilder.report.sections import (
     composition,
     duplicates,
@@ -23,7 +21,7 @@ from pilebuilder.report.sections import (
     tokens,
 )
 from pilebuilder.report.table import Excerpts, Figure, Prose, Section, Table
-from pilebuilder.task import Artifact, Task, Workspace, canonical
+from pilebuilder.task import Task, Workspace, canonical
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -71,71 +69,6 @@ def _input_digest(task: Task) -> str:
     import hashlib
 
     return hashlib.sha256(canonical([[a.kind, a.sha256] for a in task.inputs]).encode()).hexdigest()
-
-
-def collect(task: Task, work: Workspace) -> Facts:
-    """Facts from the planner's values and the files that other tasks wrote."""
-
-    def load(kind: str) -> list[Any]:
-        return [json.loads(work.open(a).read_bytes()) for a in task.inputs if a.kind == kind]
-
-    profiles: dict[str, list[Artifact]] = {}
-    for artifact in task.inputs:
-        if artifact.kind == "profile":
-            profiles.setdefault(artifact.facts["component"], []).append(artifact)
-    return from_json(
-        task.params["facts"],
-        profiles={name: Counters.read(work.open(a) for a in files) for name, files in profiles.items()},
-        ledger=merge_ledgers(load("ledger-summary")),
-        mixture=next(iter(load("mixture")), {}),
-        tokens=sum_tokens(load("tokens")),
-        clusters=read_clusters(task, work, load("excerpts")),
-    )
-
-
-def sum_tokens(manifests: list[Any]) -> dict[str, Any]:
-    """Tokens by component and split, from the manifests of token files. `marks` are the end-of-document tokens."""
-    if not manifests:
-        return {}
-    components: dict[str, dict[str, dict[str, int]]] = {}
-    for manifest in manifests:
-        for part in manifest["components"]:
-            zero = {"tokens": 0, "marks": 0, "bytes": 0, "documents": 0}
-            held = components.setdefault(part["name"], {}).setdefault(manifest["split"], zero)
-            held["tokens"] += part["text_tokens"]
-            held["marks"] += part["tokens"] - part["text_tokens"]
-            held["bytes"] += part["bytes"]
-            held["documents"] += part["documents"]
-    return {"tokenizer": manifests[0]["tokenizer"]["name"], "components": components}
-
-
-def read_clusters(task: Task, work: Workspace, found: list[Any]) -> dict[str, Any]:
-    """Cluster sizes, and the largest clusters with the beginnings of their texts."""
-    from pilebuilder.partition import read_table
-
-    texts = {name: held for part in found for name, held in part.items()}
-    for artifact in task.inputs:
-        if artifact.kind != "clusters":
-            continue
-        largest = []
-        for cluster in read_table(work.open(artifact)).to_pylist():
-            ids = [cluster["survivor"], *(m for m in cluster["members"] if m != cluster["survivor"])]
-            members = [{"id": i, **texts[i]} for i in ids if i in texts and "text" in texts[i]]
-            largest.append({"survivor": cluster["survivor"], "members": cluster["size"], "texts": members})
-        return {**artifact.facts, "largest": largest}
-    return {}
-
-
-def merge_ledgers(summaries: list[Any]) -> dict[str, Any]:
-    """Add up what the ledger tasks found."""
-    sums: dict[tuple[Any, ...], int] = {}
-    quarantine_rows: list[Any] = []
-    for summary in summaries:
-        for *key, n in summary["rows"]:
-            sums[tuple(key)] = sums.get(tuple(key), 0) + n
-        quarantine_rows += summary["quarantine"]
-    rows = sorted(([*key, n] for key, n in sums.items()), key=lambda r: [str(v) for v in r])
-    return {"rows": rows, "quarantine": first_rows(quarantine_rows)}
 
 
 def standalone(figure: Figure) -> str:

@@ -13,7 +13,7 @@ import pyarrow as pa
 from pilebuilder.document import schema
 from pilebuilder.ledger import Count, Tally
 from pilebuilder.partition import write_table
-from pilebuilder.report import stage
+from pilebuilder.report import plan, stage
 from pilebuilder.task import Artifact, Task, Workspace, digest_file
 
 PILE = {
@@ -23,6 +23,7 @@ PILE = {
     "DM Mathematics": (7.75, 1.24, 2.0, 15.49, 8.00, 1_014_997),
     "Enron Emails": (0.88, 0.14, 2.0, 1.76, 1.78, 517_401),
 }
+CONFIG = stage.Config().model_dump(mode="json")
 HOSTILE = "<script>alert(1)</script> \u202egnp.exe =1+1"
 
 
@@ -118,7 +119,7 @@ class Bench:
         }
 
     def profile(self, content: pa.Table, component: str) -> Artifact:
-        made = self.run(stage.profile_task(self.partition(content, component), None))
+        made = self.run(plan.task("profile", "measure:profile", [self.partition(content, component)], component))
         return made["profile.parquet"]
 
     def pages(self, facts: dict[str, Any], inputs: list[Artifact]) -> dict[str, Path]:
@@ -127,8 +128,8 @@ class Bench:
             stage="report",
             name="pages",
             function="pilebuilder.report.render:write",
-            code=stage.CODE,
-            params={"facts": facts},
+            code=plan.CODE,
+            params={"facts": facts, "config": CONFIG, "answers": {}},
             inputs=tuple(inputs),
         )
         return {a.facts["public"]: self.root / a.path for a in self.run(task).values()}

@@ -6,7 +6,7 @@ import random
 import pytest
 from lxml import html
 
-from pilebuilder.report import stage
+from pilebuilder.report import plan
 from tests.report.made import HOSTILE, Bench, count, facts, table
 
 TEXTS = ["Licence text " * 20, "short", "Другой текст на русском языке", ""]
@@ -34,7 +34,7 @@ def build(bench, names, documents):
     part = {"epochs": 1.0, "share": 0.5, "realised_epochs": 1.0, "realised_share": 0.5, "splits": {"train": split}}
     inputs.append(bench.json({"seed": 7, "shards": 2, "components": dict.fromkeys(names, part)}, "mixture"))
     rows = [[names[0], "read", "truncated", "a.gz", 17, HOSTILE]] if names else []
-    inputs.append(bench.json({"rows": [], "quarantine": rows}, "ledger-summary"))
+    inputs.append(bench.json({"rows": [], "quarantine": rows, "samples": {}}, "ledger-summary"))
     return bench.pages(made, inputs)
 
 
@@ -106,16 +106,7 @@ def test_the_same_bytes_from_any_order_and_cut_of_the_partitions(tmp_path):
             bench.profile(table("a", texts[i:j], languages[i:j]), "a") for i, j in zip(starts, cuts, strict=True)
         ]
         rng.shuffle(pieces)
-        merged = bench.run(
-            stage.Task(
-                stage="report",
-                name="merge",
-                function="pilebuilder.report.measure:merge",
-                code="x",
-                inputs=tuple(pieces),
-                component="a",
-            )
-        )
+        merged = bench.run(plan.task("merge", "measure:merge", pieces, "a"))
         files = bench.pages(whole, [merged["profile.parquet"]])
         seen.add(tuple((name, hashlib.sha256(path.read_bytes()).hexdigest()) for name, path in sorted(files.items())))
     assert len(seen) == 1
@@ -132,7 +123,7 @@ def test_rows_of_a_removal_list_are_not_measured(tmp_path):
     partition = bench.partition(table("a", ["one", "two two", "three"]), "a")
     write_table(pa.table({"id": ["x"], "row": pa.array([1], pa.int32())}), tmp_path / "removal.parquet")
     removal = artifact(tmp_path / "removal.parquet", "removal", tmp_path)
-    made = bench.run(stage.profile_task(partition, removal))["profile.parquet"]
+    made = bench.run(plan.task("p", "measure:profile", [partition, removal], "a"))["profile.parquet"]
     held = Counters.read([tmp_path / made.path])
     assert held.get("documents") == 2
     assert held.distribution("bytes").total == len("one" + "three")
@@ -153,8 +144,7 @@ def test_texts_of_the_largest_clusters_stand_side_by_side(tmp_path):
     gone = {"id": [ids[1]], "row": pa.array([1], pa.int32()), "reason": ["minhash"], "similarity": [0.83]}
     write_table(pa.table(gone), tmp_path / "removal.parquet")
     removal = artifact(tmp_path / "removal.parquet", "removal", tmp_path, partition=partition.sha256)
-    (task,) = stage.excerpt_tasks([partition], {partition.sha256: removal}, [clusters])
-    found = bench.run(task)["excerpts.json"]
+    found = bench.run(plan.task("texts", "ledgers:excerpts", [clusters, partition, removal]))["excerpts.json"]
     made = facts({"read": {"a": count(3)}, "dedup": {"a": count(3, merged=1)}, "mix": {"a": count(2)}}, ["a"])
     page = html.fromstring(bench.pages(made, [clusters, found])["reports/index.html"].read_bytes())
     texts = [e.text for e in page.xpath("//*[@class='texts']//pre")]

@@ -1,0 +1,146 @@
+"""A part-of-speech tagger: an averaged perceptron over hashed features (Collins 2002), greedy from left to right.
+
+Weights are int8 [rows, tags]; a feature's row is the top bits of its hash, so the model needs no vocabulary.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import types
+
+from pilebuilder.kernels.jit import BYTES, kernel
+from pilebuilder.kernels.wordbreak import HASHES, LOWER, SPANS, _decode
+
+TAGS = (
+    "ADJ", "ADP", "ADV", "AUX", "CCONJ", "DET", "INTJ", "NOUN", "NUM", "PART", "PRON", "PROPN", "PUNCT", "SCONJ",
+    "SYM", "VERB", "X",
+)  # fmt: skip
+"""Universal part-of-speech tags."""
+BITS = 17
+FORMS, FEATURES = 6, 17
+WORD, LAST_ONE, LAST_TWO, LAST_THREE, FIRST_TWO, SHAPE = range(FORMS)
+_FACTOR = np.uint64(0x9E3779B97F4A7C15)
+_OTHER = np.uint64(0xD6E8FEB86659FD93)
+_SHIFT = np.uint64(32)
+_NONE = np.uint64(0x5851F42D4C957F2D)
+
+FORM_ROWS = types.Array(types.uint64, 2, "C")
+WEIGHTS = types.Array(types.int8, 2, "C", readonly=True)
+REAL = types.Array(types.float64, 2, "C")
+TAG_ROW = types.Array(types.int8, 1, "C")
+GOLD = types.Array(types.int8, 1, "C", readonly=True)
+INTS = types.Array(types.int64, 1, "C", readonly=True)
+ROWS = types.Array(types.int64, 1, "C")
+
+
+@kernel(types.void(BYTES, SPANS, HASHES, types.int64, LOWER, FORM_ROWS))
+def forms(data, spans, hashes, count, lower, out):  # type: ignore[no-untyped-def]
+    """What the features look at in each token: its hash in lower case, endings, beginning, shape."""
+    last = np.empty(3, np.uint64)
+    for i in range(count):
+        at, stop = spans[i, 0], spans[i, 1]
+        last[:] = 0
+        begin, shape, n = np.uint64(0), np.uint64(0), 0
+        while at < stop:
+            point, at = _decode(data, at)
+            small = np.int64(lower[point])
+            last[0], last[1], last[2] = last[1], last[2], np.uint64(small)
+            if n < 2:
+                begin = begin * _FACTOR + np.uint64(small)
+            if small != point:
+                shape |= np.uint64(1) if n == 0 else np.uint64(2)
+            elif 48 <= point <= 57:
+                shape |= np.uint64(4)
+            elif point == 45:
+                shape |= np.uint64(8)
+            elif not (97 <= point <= 122 or point > 127):
+                shape |= np.uint64(16)
+            n += 1
+        out[i, WORD] = hashes[i]
+        out[i, LAST_ONE] = last[2]
+        out[i, LAST_TWO] = last[1] * _FACTOR + last[2]
+        out[i, LAST_THREE] = (last[0] * _FACTOR + last[1]) * _FACTOR + last[2]
+        out[i, FIRST_TWO] = begin
+        out[i, SHAPE] = shape | (np.uint64(32) if n > 3 else np.uint64(0))
+
+
+@kernel(types.int64(types.int64, types.uint64))
+def _row(which, value):  # type: ignore[no-untyped-def]
+    h = (value ^ np.uint64(which + 1) * _OTHER) * _FACTOR
+    h = (h ^ (h >> _SHIFT)) * _OTHER
+    return np.int64(h >> np.uint64(64 - BITS))
+
+
+@kernel(types.void(FORM_ROWS, types.int64, types.int64, types.int64, types.int64, types.int64, ROWS))
+def _features(f, i, first, stop, before, last, out):  # type: ignore[no-untyped-def]
+    """Rows of the features of token `i` of the sentence [first, stop); `before` and `last` are the two tags before."""
+    word = f[i, WORD]
+    previous = f[i - 1, WORD] if i > first else _NONE
+    earlier = f[i - 2, WORD] if i > first + 1 else _NONE
+    following = f[i + 1, WORD] if i + 1 < stop else _NONE
+    later = f[i + 2, WORD] if i + 2 < stop else _NONE
+    out[0] = _row(0, word)
+    out[1] = _row(1, f[i, LAST_THREE])
+    out[2] = _row(2, f[i, LAST_TWO])
+    out[3] = _row(3, f[i, LAST_ONE])
+    out[4] = _row(4, f[i, FIRST_TWO])
+    out[5] = _row(5, f[i, SHAPE] * np.uint64(2) + np.uint64(i == first))
+    out[6] = _row(6, np.uint64(last))
+    out[7] = _row(7, np.uint64(last * 32 + before))
+    out[8] = _row(8, word * _FACTOR + np.uint64(last))
+    out[9] = _row(9, previous)
+    out[10] = _row(10, following)
+    out[11] = _row(11, f[i - 1, LAST_THREE] if i > first else _NONE)
+    out[12] = _row(12, f[i + 1, LAST_THREE] if i + 1 < stop else _NONE)
+    out[13] = _row(13, earlier)
+    out[14] = _row(14, later)
+    out[15] = _row(15, word * _FACTOR + following)
+    out[16] = _row(16, (f[i, LAST_TWO] * _FACTOR + np.uint64(last)) * _FACTOR + f[i, SHAPE])
+
+
+@kernel(types.void(FORM_ROWS, types.int64, types.int64, WEIGHTS, TAG_ROW))
+def tag(f, first, stop, weights, out):  # type: ignore[no-untyped-def]
+    """Tag numbers (positions in `TAGS`) of the tokens [first, stop) of one sentence, into `out` at the same places."""
+    rows, scores = np.empty(FEATURES, np.int64), np.empty(17, np.int32)
+    before, last = 30, 31
+    for i in range(first, stop):
+        _features(f, i, first, stop, before, last, rows)
+        scores[:] = 0
+        for k in range(FEATURES):
+            for t in range(17):
+                scores[t] += weights[rows[k], t]
+        best = 0
+        for t in range(1, 17):
+            if scores[t] > scores[best]:
+                best = t
+        out[i] = best
+        before, last = last, best
+
+
+@kernel(types.int64(FORM_ROWS, INTS, INTS, GOLD, types.int64, REAL, REAL))
+def learn(f, bounds, order, gold, step, weights, sums):  # type: ignore[no-untyped-def]
+    """One epoch over sentences (`bounds`, n + 1 token numbers) in `order`; returns the next step.
+
+    `sums` gathers step times change, so that the average is ``weights - sums / step``.
+    """
+    rows, scores = np.empty(FEATURES, np.int64), np.empty(17, np.float64)
+    for sentence in order:
+        first, stop = bounds[sentence], bounds[sentence + 1]
+        before, last = 30, 31
+        for i in range(first, stop):
+            _features(f, i, first, stop, before, last, rows)
+            scores[:] = 0
+            for k in range(FEATURES):
+                for t in range(17):
+                    scores[t] += weights[rows[k], t]
+            best = np.argmax(scores)
+            right = np.int64(gold[i])
+            step += 1
+            if best != right:
+                for k in range(FEATURES):
+                    weights[rows[k], right] += 1
+                    sums[rows[k], right] += step
+                    weights[rows[k], best] -= 1
+                    sums[rows[k], best] -= step
+            before, last = last, np.int64(best)
+    return step

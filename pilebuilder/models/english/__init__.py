@@ -1,0 +1,90 @@
+"""Share-alike data for English text: a part-of-speech tagger and a sentiment lexicon. See LICENSE and card.md here."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pilebuilder.models import DigestError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+FOLDER = Path(__file__).parent
+FILES = {
+    "tagger.zst": "d2d04a1fc566f463e4f6bafbf73b36036bccf013d0d7d4dac76aa4cf5e35051b",
+    "sentiment.tsv.zst": "ced3410c56d2e92e2fed3b2624f43c036389ebbfb87a10c1c0ce6708a29485cf",
+}
+SCALE = 10_000
+"""Sentiment scores are kept as integers in this fraction, so that sums are exact."""
+# Endings that WordNet's own morphology takes off (morphy), by part of speech: ending -> what stands in its place.
+ENDINGS = {
+    "n": (
+        ("ses", "s"), ("xes", "x"), ("zes", "z"), ("ches", "ch"), ("shes", "sh"), ("men", "man"), ("ies", "y"),
+        ("s", ""),
+    ),
+    "v": (("ies", "y"), ("es", "e"), ("es", ""), ("ed", "e"), ("ed", ""), ("ing", "e"), ("ing", ""), ("s", "")),
+    "a": (("er", ""), ("est", ""), ("er", "e"), ("est", "e"), ("ier", "y"), ("iest", "y")),
+    "r": (),
+}  # fmt: skip
+
+
+def _read(name: str) -> bytes:
+    """A file of this folder, its digest checked, decompressed."""
+    import zstandard
+
+    raw = (FOLDER / name).read_bytes()
+    found = hashlib.sha256(raw).hexdigest()
+    if found != FILES[name]:
+        raise DigestError(
+            f"{FOLDER / name} has SHA-256 {found}, but {FILES[name]} is recorded; the file was changed or damaged:"
+            " reinstall pilebuilder"
+        )
+    return zstandard.ZstdDecompressor().decompressobj().decompress(raw)
+
+
+@functools.cache
+def tagger() -> np.ndarray:
+    """Weights of `pilebuilder.kernels.tagger` (int8 [rows, tags])."""
+    import numpy as np
+
+    from pilebuilder.kernels.tagger import BITS, TAGS
+
+    return np.frombuffer(_read("tagger.zst"), np.int8).reshape(1 << BITS, len(TAGS))
+
+
+@functools.cache
+def sentiment() -> dict[tuple[str, str], int]:
+    """Score of each lemma and part of speech (n, v, a, r): positive minus negative, times `SCALE`, -1 to 1."""
+    lines = _read("sentiment.tsv.zst").decode().splitlines()[1:]
+    fields = (line.split("\t") for line in lines)
+    return {(lemma, pos): round(float(score) * SCALE) for lemma, pos, score in fields}
+
+
+def word_sentiment(word: str, pos: str) -> int | None:
+    """Score of a word form in lower case: its own entry, else that of the first lemma it may be a form of.
+
+    >>> word_sentiment("terrible", "a"), word_sentiment("happiest", "a"), word_sentiment("qwerty", "n")
+    (-6250, 5625, None)
+    """
+    known = sentiment()
+    if (word, pos) in known:
+        return known[word, pos]
+    for ending, instead in ENDINGS[pos]:
+        if word.endswith(ending) and len(word) > len(ending) + 1:
+            found = known.get((word[: -len(ending)] + instead, pos))
+            if found is not None:
+                return found
+    return None
+
+
+def known_words() -> frozenset[str]:
+    """Every lemma of the lexicon: what counts as a word of English when markup must be told from language."""
+    return _known()
+
+
+@functools.cache
+def _known() -> frozenset[str]:
+    return frozenset(lemma for lemma, _ in sentiment())

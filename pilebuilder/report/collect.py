@@ -1,0 +1,93 @@
+"""Facts from the planner's values and the files that the report's other tasks wrote."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from pilebuilder.partition import read_table
+from pilebuilder.report.counters import Counters
+from pilebuilder.report.facts import Facts, from_json
+from pilebuilder.report.ledgers import SAMPLES, first_rows
+from pilebuilder.task import Artifact, Task, Workspace
+
+
+def collect(task: Task, work: Workspace) -> Facts:
+    """Facts from the planner's values and the files that other tasks wrote."""
+
+    def load(kind: str) -> list[Any]:
+        return [json.loads(work.open(a).read_bytes()) for a in task.inputs if a.kind == kind]
+
+    def counters(kind: str) -> dict[str, Counters]:
+        held: dict[str, list[Artifact]] = {}
+        for artifact in task.inputs:
+            if artifact.kind == kind:
+                held.setdefault(artifact.facts["component"], []).append(artifact)
+        return {name: Counters.read(work.open(a) for a in files) for name, files in held.items()}
+
+    def tables(kind: str) -> dict[str, Any]:
+        return {a.facts["component"]: read_table(work.open(a)) for a in task.inputs if a.kind == kind}
+
+    excerpts = {name: held for part in load("excerpts") for name, held in part.items()}
+    return from_json(
+        task.params["facts"],
+        config=task.params["config"],
+        answers=task.params["answers"],
+        profiles=counters("profile"),
+        removal=counters("removal-counts"),
+        domains=tables("domains"),
+        bias={a.facts["component"]: json.loads(work.open(a).read_bytes()) for a in task.inputs if a.kind == "bias"},
+        bias_words=tables("bias-words"),
+        topics={t["component"]: t for t in load("topics")},
+        excerpts=excerpts,
+        ledger=merge_ledgers(load("ledger-summary")),
+        mixture=next(iter(load("mixture")), {}),
+        tokens=sum_tokens(load("tokens")),
+        clusters=read_clusters(task, work, excerpts),
+    )
+
+
+def sum_tokens(manifests: list[Any]) -> dict[str, Any]:
+    """Tokens by component and split, from the manifests of token files. `marks` are the end-of-document tokens."""
+    if not manifests:
+        return {}
+    components: dict[str, dict[str, dict[str, int]]] = {}
+    for manifest in manifests:
+        for part in manifest["components"]:
+            zero = {"tokens": 0, "marks": 0, "bytes": 0, "documents": 0}
+            held = components.setdefault(part["name"], {}).setdefault(manifest["split"], zero)
+            held["tokens"] += part["text_tokens"]
+            held["marks"] += part["tokens"] - part["text_tokens"]
+            held["bytes"] += part["bytes"]
+            held["documents"] += part["documents"]
+    return {"tokenizer": manifests[0]["tokenizer"]["name"], "components": components}
+
+
+def read_clusters(task: Task, work: Workspace, texts: dict[str, Any]) -> dict[str, Any]:
+    """Cluster sizes, and the largest clusters with the beginnings of their texts."""
+    for artifact in task.inputs:
+        if artifact.kind != "clusters":
+            continue
+        largest = []
+        for cluster in read_table(work.open(artifact)).to_pylist():
+            ids = [cluster["survivor"], *(m for m in cluster["members"] if m != cluster["survivor"])]
+            members = [{"id": i, **texts[i]} for i in ids if i in texts and "text" in texts[i]]
+            largest.append({"survivor": cluster["survivor"], "members": cluster["size"], "texts": members})
+        return {**artifact.facts, "largest": largest}
+    return {}
+
+
+def merge_ledgers(summaries: list[Any]) -> dict[str, Any]:
+    """Add up what the ledger tasks found."""
+    sums: dict[tuple[Any, ...], int] = {}
+    quarantine_rows: list[Any] = []
+    for summary in summaries:
+        for *key, n in summary["rows"]:
+            sums[tuple(key)] = sums.get(tuple(key), 0) + n
+        quarantine_rows += summary["quarantine"]
+    rows = sorted(([*key, n] for key, n in sums.items()), key=lambda r: [str(v) for v in r])
+    drawn: dict[str, list[Any]] = {}
+    for summary in summaries:
+        for component, found in summary["samples"].items():
+            drawn[component] = sorted([*drawn.get(component, []), *found])[:SAMPLES]
+    return {"rows": rows, "quarantine": first_rows(quarantine_rows), "samples": drawn}

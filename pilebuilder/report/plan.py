@@ -1,0 +1,296 @@
+"""Which tasks make a report, in which order. Chains of tasks that do not wait for each other advance together."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from pilebuilder.task import Artifact, Manifest, Phases, Task, View, batches
+
+if TYPE_CHECKING:
+    from pilebuilder.report.stage import Config
+
+CODE = "report/1"
+MERGED_AT_ONCE = 64
+"""Summaries that one merge task adds up; more of them make more rounds."""
+LEDGER_BYTES = 32 << 20
+"""Ledger files that one task reads, in compressed bytes."""
+LEDGER_STAGES = ("fetch", "read", "clean", "filter", "dedup", "mix")
+SEARCHED_DOCUMENTS = 2_000_000
+"""Documents whose ids one task searches for texts that the report shows."""
+REMOVAL_BYTES = 96 << 20
+"""Text of each component as read that the removal measure looks at, at most."""
+
+Chain = Generator[list[Task], list[Manifest], list[Artifact]]
+
+
+def together(chains: Mapping[str, Chain]) -> Generator[list[Task], list[Manifest], dict[str, list[Artifact]]]:
+    """Advance several chains phase by phase, each sent the manifests of its own tasks; gives what each returned."""
+    waiting: dict[str, list[Task]] = {}
+    results: dict[str, list[Artifact]] = {}
+
+    def advance(name: str, manifests: list[Manifest] | None) -> None:
+        try:
+            waiting[name] = chains[name].send(manifests)  # type: ignore[arg-type]
+        except StopIteration as done:
+            waiting.pop(name, None)
+            results[name] = done.value
+
+    for name in chains:
+        advance(name, None)
+    while waiting:
+        asked = dict(waiting)
+        manifests = yield [task for tasks in asked.values() for task in tasks]
+        at = 0
+        for name, tasks in asked.items():
+            advance(name, manifests[at : at + len(tasks)])
+            at += len(tasks)
+    return results
+
+
+def task(name: str, function: str, inputs: list[Artifact], component: str = "", **params: Any) -> Task:
+    return Task(
+        stage="report",
+        name=name,
+        function=f"pilebuilder.report.{function}",
+        code=CODE,
+        params=params,
+        inputs=tuple(inputs),
+        component=component,
+    )
+
+
+def by_component(artifacts: list[Artifact]) -> dict[str, list[Artifact]]:
+    """Artifacts by their component, in the order of first appearance."""
+    held: dict[str, list[Artifact]] = {}
+    for artifact in artifacts:
+        held.setdefault(artifact.facts["component"], []).append(artifact)
+    return held
+
+
+def merge_rounds(name: str, function: str, kinds: tuple[str, ...], found: list[Manifest]) -> Chain:
+    """Add up each component's summaries until it has one; returns these in the order of first appearance."""
+    held: dict[str, list[Manifest]] = {}
+    for manifest in found:
+        held.setdefault(manifest.component, []).append(manifest)
+    while any(len(manifests) > 1 for manifests in held.values()):
+        tasks = [
+            task(
+                f"{name}/{component}/{at // MERGED_AT_ONCE:04}",
+                function,
+                [a for m in manifests[at : at + MERGED_AT_ONCE] for kind in kinds for a in m.of(kind)],
+                component,
+            )
+            for component, manifests in held.items()
+            if len(manifests) > 1
+            for at in range(0, len(manifests), MERGED_AT_ONCE)
+        ]
+        done = yield tasks
+        for component in dict.fromkeys(t.component for t in tasks):
+            held[component] = [m for m in done if m.component == component]
+    return [a for manifests in held.values() for m in manifests for kind in kinds for a in m.of(kind)]
+
+
+class Plan:
+    """The chains of one report."""
+
+    def __init__(self, view: View, config: Config) -> None:
+        self.view, self.config = view, config
+        self.seed = view.recipe.seed
+        self.partitions = view.partitions()
+        self.removals = {a.facts["partition"]: a for a in view.artifacts("dedup", "removal")}
+        self.clusters = [a for a in view.artifacts("dedup", "clusters") if a.facts["clusters"]]
+
+    def run(self) -> Phases:
+        """All chains, then the pages."""
+        found = yield from together(
+            {
+                "profiles": self.profiles(),
+                "ledger": self.ledger(),
+                "sampled": self.sampled(),
+                "removal": self.removal(),
+            }
+        )
+        yield [self.pages([a for name in sorted(found) for a in found[name]])]
+
+    def survivors(self, partition: Artifact) -> list[Artifact]:
+        """A partition and its removal list, if dedup made one."""
+        removal = self.removals.get(partition.sha256)
+        return [partition, removal] if removal else [partition]
+
+    def profiles(self) -> Chain:
+        """Full-pass measures of every partition, added up by component."""
+        kinds = ("profile", "domains")
+        found = yield [
+            task(f"profile/{p.facts['component']}/{i:05}", "measure:profile", self.survivors(p), p.facts["component"])
+            for i, p in enumerate(self.partitions)
+        ]
+        return (yield from merge_rounds("merge", "measure:merge", kinds, found))
+
+    def ledger(self) -> Chain:
+        """What the ledgers say; then the texts of clusters and of the samples that are shown."""
+        ledgers = [a for name in LEDGER_STAGES for a in self.view.artifacts(name, "ledger")]
+        groups = list(batches(ledgers, LEDGER_BYTES, lambda a: a.bytes))
+        found = yield [
+            task(f"ledger/{i:04}", "ledgers:read_ledger", group, seed=self.seed) for i, group in enumerate(groups)
+        ]
+        summaries = [a for m in found for a in m.of("ledger-summary")]
+        wanted = [*self.clusters, *summaries]
+        parts = list(batches(self.partitions, SEARCHED_DOCUMENTS, lambda p: p.facts["documents"]))
+        texts = yield [
+            task(
+                f"texts/{i:04}",
+                "ledgers:excerpts",
+                [*wanted, *part, *(self.removals[p.sha256] for p in part if p.sha256 in self.removals)],
+            )
+            for i, part in enumerate(parts)
+            if wanted
+        ]
+        return [*summaries, *(a for m in texts for a in m.of("excerpts"))]
+
+    def share(self, component: str, documents: int, text: int) -> float:
+        """The share of a component's documents that keeps a sample within both limits."""
+        own = [p for p in self.partitions if p.facts["component"] == component]
+        total = sum(p.facts["documents"] for p in own)
+        size = sum(p.facts.get("text_bytes", 0) for p in own)
+        return min(1.0, documents / max(1, total), text / max(1, size))
+
+    def sampled(self) -> Chain:
+        """A seeded sample of each component; on it bias, profanity and topics."""
+        sizes = self.config.sample
+        shares = {
+            name: self.share(name, sizes.documents, sizes.text)
+            for name in dict.fromkeys(p.facts["component"] for p in self.partitions)
+        }
+        found = yield [
+            task(
+                f"sample/{p.facts['component']}/{i:05}",
+                "sampled.draw:sample",
+                self.survivors(p),
+                p.facts["component"],
+                seed=self.seed,
+                share=shares[p.facts["component"]],
+            )
+            for i, p in enumerate(self.partitions)
+        ]
+        pieces = by_component([a for m in found for a in m.of("sample")])
+        gathered = yield [task(f"gather/{c}", "sampled.draw:gather", held, c) for c, held in pieces.items()]
+        samples = [a for m in gathered for a in m.of("gathered")]
+        chains = {"bias": self.bias(samples)}
+        if self.config.topics and samples:
+            chains["topics"] = self.topics(samples)
+        results = yield from together(chains)
+        return [a for name in sorted(results) for a in results[name]]
+
+    def bias(self, samples: list[Artifact]) -> Chain:
+        """Words, sentiment and profanity around identity terms, by component."""
+        found = yield [
+            task(
+                f"bias/{a.facts['component']}",
+                "sampled.bias:measure",
+                [a],
+                a.facts["component"],
+                terms=self.config.terms,
+                toxicity=self.config.toxicity,
+                digest=toxicity_digest(self.config.toxicity),
+                seed=self.seed,
+            )
+            for a in samples
+        ]
+        return [a for m in found for kind in ("bias", "bias-words") for a in m.of(kind)]
+
+    def topics(self, samples: list[Artifact]) -> Chain:
+        """Words, one dictionary, a model per component."""
+        found = yield [
+            task(f"words/{a.facts['component']}", "sampled.topics:words", [a], a.facts["component"]) for a in samples
+        ]
+        words = [a for m in found for a in m.of("topic-words")]
+        (dictionary,) = yield [task("dictionary", "sampled.topics:dictionary", words)]
+        models = yield [
+            task(
+                f"topics/{a.facts['component']}",
+                "sampled.topics:model",
+                [*dictionary.of("dictionary"), *words],
+                a.facts["component"],
+                seed=self.seed,
+            )
+            for a in words
+        ]
+        return [a for m in models for a in m.of("topics")]
+
+    def removal(self) -> Chain:
+        """Who was removed by which rule: partitions as read, beside what the ledger says of their documents."""
+        read = self.view.artifacts("read", "partition")
+        stage = "filter" if self.view.manifests("filter") else "clean"
+        passes = self.view.manifests(stage)
+        if len(passes) != len(read):
+            return []
+        dedup = self._dedup_ledgers()
+        sizes = by_component(read)
+        tasks = []
+        for i, (partition, done) in enumerate(zip(read, passes, strict=True)):
+            component = partition.facts["component"]
+            own = sizes[component]
+            total = sum(p.facts["documents"] for p in own)
+            text = sum(p.facts.get("text_bytes", 0) for p in own)
+            inputs = [
+                partition,
+                *done.of("ledger"),
+                *(a for p in done.of("partition") for a in dedup.get(p.sha256, [])),
+            ]
+            share = min(1.0, self.config.sample.removal / max(1, total), REMOVAL_BYTES / max(1, text))
+            tasks.append(
+                task(f"removal/{component}/{i:05}", "removal:count", inputs, component, seed=self.seed, share=share)
+            )
+        found = yield tasks
+        return (yield from merge_rounds("removal-merge", "removal:merge", ("removal-counts",), found))
+
+    def _dedup_ledgers(self) -> dict[str, list[Artifact]]:
+        """Ledger files of dedup by the partition whose documents they speak of."""
+        return {
+            removal.facts["partition"]: manifest.of("ledger")
+            for manifest in self.view.manifests("dedup")
+            for removal in manifest.of("removal")
+        }
+
+    def pages(self, inputs: list[Artifact]) -> Task:
+        """The last task: every table, figure and page."""
+        from pilebuilder.report.facts import gather
+
+        tokens = [a for a in self.view.artifacts("tokenize", "tokens") if a.path.endswith(".json")]
+        collected = [*self.view.artifacts("mix", "mixture"), *self.view.artifacts("dedup", "clusters"), *tokens]
+        return task(
+            "pages",
+            "render:write",
+            [*inputs, *collected],
+            facts=gather(self.view),
+            config=self.config.model_dump(mode="json"),
+            answers=answers(self.view, self.config),
+            templates=template_digests(),
+        )
+
+
+def toxicity_digest(name: str) -> str | None:
+    """Digest of the toxicity model, which decides the numbers; None when the installation does not have it."""
+    from pilebuilder import models
+
+    known = name in models.CATALOGUE or name.endswith((".bin", ".ftz"))
+    return models.digest(name) if known else None
+
+
+def answers(view: View, config: Config) -> dict[str, Any]:
+    """What a person wrote for the datasheet: the file's content, so that it enters the task's key."""
+    from pilebuilder.report.papers.answers import load
+
+    if config.answers is None:
+        return {}
+    return load(view.recipe.path.parent / config.answers)
+
+
+def template_digests() -> dict[str, str]:
+    """Digest of each template and stylesheet: an edited template makes the pages anew."""
+    from pilebuilder.recipe import data_folder
+    from pilebuilder.task import digest_file
+
+    files = sorted(p for p in data_folder("reports").iterdir() if p.is_file())
+    return {p.name: digest_file(p)[0] for p in files}
