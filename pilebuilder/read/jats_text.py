@@ -14,9 +14,9 @@ def _names(text: str) -> frozenset[str]:
 
 
 _LEFT_OUT = _names(
-    "ref-list fn-group fn table table-wrap-foot graphic inline-graphic media supplementary-material object-id"
-    " title label inline-supplementary-material caption alt-text long-desc permissions attrib sub-article response floats-group"
-    " related-article contrib-group aff author-notes sec-meta kwd-group processing-meta"
+    "ref-list fn-group fn table table-wrap-foot graphic inline-graphic media supplementary-material object-id title"
+    " label caption alt-text long-desc permissions attrib sub-article response floats-group related-article aff"
+    " contrib-group author-notes sec-meta kwd-group processing-meta inline-supplementary-material"
 )
 _BLOCKS = _names(
     "p sec list disp-quote disp-formula disp-formula-group fig fig-group table-wrap table-wrap-group boxed-text"
