@@ -252,3 +252,17 @@ def test_plan_knows_what_would_run(recipe: Path, reference: Path, tmp_path: Path
     done = Build(load_recipe(recipe), reference).plan()
     assert all(found for tasks in done.values() for _, found in tasks)
     assert not (tmp_path / "none").exists() or not (tmp_path / "none" / "work").exists()
+
+
+def test_a_run_to_an_earlier_stage_leaves_a_finished_build_alone(recipe: Path, reference: Path) -> None:
+    before = (reference / "corpus.lock").read_bytes()
+    build(recipe, reference, target="shard", workers=1)
+    assert (reference / "corpus.lock").read_bytes() == before
+    assert verify(reference) == []
+    build(recipe, reference, workers=1)
+
+
+def test_a_run_that_ends_at_shard_can_be_verified(recipe: Path, tmp_path: Path) -> None:
+    build(recipe, tmp_path / "out", target="shard", workers=2)
+    assert verify(tmp_path / "out") == []
+    assert not (tmp_path / "out" / "tokens").exists()

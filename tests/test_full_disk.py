@@ -12,7 +12,7 @@ import pytest
 from pilebuilder.build.verify import verify
 from tests import mini
 
-SHARES = (0.05, 0.3, 0.55, 0.8, 0.92)
+SHARES = (0.05, 0.25, 0.5, 0.7)
 """Disk sizes as shares of what the whole build needs: each stops in a later stage."""
 
 

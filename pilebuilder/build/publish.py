@@ -22,13 +22,20 @@ if TYPE_CHECKING:
 
 LOCK = "corpus.lock"
 LOCK_FORMAT = 1
+REACHED_BY = ("shard", "tokenize", "report")
+"""Targets that leave something for a user: from the first stage that writes output files on."""
 PUBLIC_FOLDERS = ("train", "tokens", "reports", "ledger")
 PUBLIC_FILES = ("val.jsonl.zst", "test.jsonl.zst", "val.parquet", "test.parquet")
 
 
 def publish(build: Build) -> None:
-    """Link every public file, remove public files of an earlier recipe, write the lock, collect garbage."""
+    """Link every public file, remove public files of an earlier recipe, write the lock, collect garbage.
+
+    A run that stops at an earlier stage leaves a finished build alone when that holds the very same files.
+    """
     public = public_files(build)
+    if build.target != REACHED_BY[-1] and _held(build.root, public):
+        return
     for name, artifact in public.items():
         link(build.root / artifact.path, build.root / name)
     for name in sorted(found_public(build.root) - set(public)):
@@ -40,6 +47,16 @@ def publish(build: Build) -> None:
     live = {build.store.folder(m.stage, m.key) for m in _all(build)}
     for folder in build.store.stale(live):
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _held(root: Path, public: Mapping[str, Artifact]) -> bool:
+    """Whether the lock in the folder states all these files already."""
+    try:
+        lock = json.loads((root / LOCK).read_bytes())
+        stated = {entry["path"]: entry["sha256"] for entry in lock["outputs"]}
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+    return all(stated.get(name) == artifact.sha256 for name, artifact in public.items())
 
 
 def public_files(build: Build) -> dict[str, Artifact]:

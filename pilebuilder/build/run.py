@@ -95,7 +95,7 @@ class Build:
             with RunLock(self.root):
                 self.store.collect_attempts()
                 tallies = self._run_stages()
-                if self.target == STAGES[-1]:
+                if self.target in publish.REACHED_BY:
                     publish.publish(self)
                 return tallies
         except OSError as error:
