@@ -1,0 +1,160 @@
+"""Real text for benchmarks: the shared samples, and documentation packages of the operating system, in 12 languages.
+
+``python -m tests.benchmarks.corpus [FOLDER]`` downloads the packages with apt-get (about 130 MB, nothing is installed),
+unpacks them with dpkg-deb, takes the text out of their HTML, manual pages, POD, dictionaries and text files, and writes
+``FOLDER/docs.jsonl.zst``. FOLDER defaults to ``benchmarks`` in the cache folder of pilebuilder.
+"""
+
+from __future__ import annotations
+
+import collections
+import gzip
+import io
+import json
+import random
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from pilebuilder.kernels.jit import cache_root
+
+SAMPLES = Path(__file__).resolve().parents[2] / ".." / "shared" / "samples" / "bulk"
+PACKAGES = """debian-reference-en debian-reference-de debian-reference-fr debian-reference-it debian-reference-es
+debian-reference-pt debian-reference-ja debian-reference-zh-cn python3.11-doc postgresql-doc-15 manpages manpages-dev
+manpages-de manpages-fr manpages-es manpages-pl manpages-ja manpages-pt-br manpages-it manpages-nl manpages-ru
+manpages-zh fortunes wordnet-base dict-gcide dict-jargon debian-faq aptitude-doc-en aptitude-doc-fi
+developers-reference developers-reference-ru developers-reference-fr developers-reference-ja maint-guide git-doc
+sqlite3-doc r-doc-html bash-doc vim-doc libboost1.74-doc apache2-doc debian-policy perl-doc rust-doc
+python-django-doc""".split()
+LIMITS = {"html": 5_000_000, "man": 3_000_000, "text": 4_000_000, "fortunes": 1_000_000, "dictionary": 3_000_000}
+LONGEST = 60_000
+ROFF = re.compile(r"^[.'](\\\".*|[A-Z]{1,2}\b ?|[a-z]{2}\b.*)|\\f[BIRP]|\\[&|]|\\-", re.M)
+
+
+def folder() -> Path:
+    return cache_root() / "benchmarks"
+
+
+def fetch(into: Path) -> Path:
+    """Packages unpacked below `into`; those already there are not fetched again."""
+    debs, tree = into / "debs", into / "tree"
+    debs.mkdir(parents=True, exist_ok=True)
+    tree.mkdir(exist_ok=True)
+    missing = [name for name in PACKAGES if not list(debs.glob(f"{name}_*.deb"))]
+    for name in missing:
+        done = subprocess.run(["apt-get", "download", "-q", name], cwd=debs, capture_output=True, text=True)
+        if done.returncode:
+            print(f"not available, left out: {name}", file=sys.stderr)
+    for deb in sorted(debs.glob("*.deb")):
+        target = tree / deb.name.split("_")[0]
+        if not target.is_dir():
+            subprocess.run(["dpkg-deb", "-x", str(deb), str(target)], check=True)
+    return tree
+
+
+def kind_of(path: Path) -> str | None:
+    name = path.name
+    if name.endswith((".html", ".htm")):
+        return "html"
+    if "/man/" in str(path) and name.endswith(".gz"):
+        return "man"
+    if name.endswith(".dict.dz"):
+        return "dictionary"
+    if "/fortunes/" in str(path) and not name.endswith((".dat", ".u8")):
+        return "fortunes"
+    return "text" if name.endswith((".txt", ".txt.gz", ".rst", ".pod", ".rst.txt")) else None
+
+
+def texts_of(kind: str, path: Path) -> Iterator[str]:
+    raw = path.read_bytes()
+    if path.suffix in (".gz", ".dz"):
+        raw = gzip.decompress(raw)
+    if kind == "html":
+        from resiliparse.extract.html2text import extract_plain_text
+        from resiliparse.parse.encoding import bytes_to_str, detect_encoding
+
+        page = bytes_to_str(raw, detect_encoding(raw))
+        yield from pieces(extract_plain_text(page, main_content=True, preserve_formatting=True, alt_texts=False))
+        return
+    try:
+        text = raw.decode()
+    except UnicodeDecodeError:
+        text = raw.decode("latin-1")
+    if kind == "man":
+        yield from pieces(ROFF.sub(lambda m: "-" if m.group(0) == r"\-" else "", text))
+    elif kind == "fortunes":
+        yield from text.split("\n%\n")
+    elif kind == "dictionary":
+        entries = re.split(r"\n(?=\S)", text)
+        for start in range(0, len(entries), 20):
+            yield "\n".join(entries[start : start + 20])
+    else:
+        yield from pieces(text)
+
+
+def pieces(text: str) -> Iterator[str]:
+    """A long text as several, cut between paragraphs."""
+    part = ""
+    for paragraph in re.split(r"(?<=\n\n)", text):
+        if part and len(part) + len(paragraph) > LONGEST:
+            yield part
+            part = ""
+        part += paragraph
+    if part:
+        yield part
+
+
+def build(into: Path) -> Path:
+    """Write ``docs.jsonl.zst``: at most so much of each package and kind, all in one fixed order."""
+    import zstandard
+
+    groups: dict[tuple[str, str], list[Path]] = collections.defaultdict(list)
+    tree = fetch(into)
+    for path in sorted(tree.rglob("*")):
+        kind = kind_of(path)
+        if kind and path.is_file() and not path.is_symlink() and path.stat().st_size < 8_000_000:
+            language = path.parts[path.parts.index("man") + 1] if kind == "man" and "man" in path.parts else ""
+            groups[kind, f"{path.relative_to(tree).parts[0]} {language}".strip()].append(path)
+    rng, documents = random.Random(7), []
+    for (kind, name), paths in sorted(groups.items()):
+        rng.shuffle(paths)
+        size = 0
+        for path in paths:
+            try:
+                found = [text.strip() for text in texts_of(kind, path)]
+            except (OSError, EOFError):
+                continue
+            for text in found:
+                if len(text) >= 80 and "\x00" not in text and size < LIMITS[kind]:
+                    documents.append((f"{kind} {name}", text))
+                    size += len(text.encode())
+    rng.shuffle(documents)
+    target = into / "docs.jsonl.zst"
+    with target.open("wb") as stream, zstandard.ZstdCompressor(level=3).stream_writer(stream) as out:
+        for source, text in documents:
+            out.write(json.dumps({"source": source, "text": text}, ensure_ascii=False).encode() + b"\n")
+    return target
+
+
+def read(path: Path) -> Iterator[tuple[str, str]]:
+    """(source, text) of each document in a jsonl.zst file."""
+    import zstandard
+
+    with path.open("rb") as stream:
+        for line in io.BufferedReader(zstandard.ZstdDecompressor().stream_reader(stream, read_across_frames=True)):
+            record = json.loads(line)
+            yield record.get("source") or path.name.split(".")[0], record["text"]
+
+
+def samples() -> list[tuple[str, str]]:
+    """The shared samples, where they lie beside the checkout: (source, text)."""
+    return [pair for path in sorted(SAMPLES.glob("*.jsonl.zst")) for pair in read(path)]
+
+
+if __name__ == "__main__":
+    where = Path(sys.argv[1]) if len(sys.argv) > 1 else folder()
+    written = build(where)
+    sizes = [len(text.encode()) for _, text in read(written)]
+    print(f"{written}: {len(sizes)} documents, {sum(sizes) / 1e6:.1f} MB of text, median {sorted(sizes)[len(sizes) // 2]} B")

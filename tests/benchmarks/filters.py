@@ -1,0 +1,334 @@
+"""Filters and ftfy side by side with datatrove and ftfy: ``python -m tests.benchmarks.filters [--docs FILE] [--mb N]``.
+
+Same real text for all, one core, CPU seconds, alternating in small blocks so that noise hits everyone alike. The text
+is the shared samples and the documentation packages that ``tests.benchmarks.corpus`` unpacks (run that first). Needs
+the rivals: datatrove and, for its tokenizer, spaCy. The last line is one JSON object of the figures.
+"""
+
+from __future__ import annotations
+
+import argparse
+import collections
+import json
+import os
+import random
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+from tests.benchmarks import corpus
+
+FAMILIES = {
+    "gopher-quality": "GopherQualityFilter",
+    "gopher-repetition": "GopherRepetitionFilter",
+    "c4": "C4QualityFilter",
+    "fineweb": "FineWebQualityFilter",
+}
+
+
+def table_of(texts: list[str]) -> Any:
+    """A `Docs` of these texts."""
+    import pyarrow as pa
+
+    from pilebuilder.document import Docs, schema
+    from pilebuilder.document import texts as column
+    from pilebuilder.ledger import Count, Journal
+
+    n = len(texts)
+    columns = {name: pa.nulls(n, pa.string()) for name in schema().names}
+    columns |= {"id": pa.array(map(str, range(n))), "text": column(texts), "origin_offset": pa.array(range(n))}
+    table = pa.table([columns[name] for name in schema().names], names=schema().names)
+    return Docs(table=table, component="bench", journal=Journal("filter"), count=Count(), stage="filter")
+
+
+def ours(docs: Any, *, unspaced: str = "apply") -> dict[str, list[Any]]:
+    """All rules of the four families on all documents, none skipped."""
+    from pilebuilder import registry
+
+    found = {}
+    for name in FAMILIES:
+        found[name] = registry.make("step", name, {"unspaced": unspaced}).rules(docs)
+    return found
+
+
+def rivals() -> dict[str, Any]:
+    import datatrove.pipeline.filters as filters
+
+    return {name: getattr(filters, rival)() for name, rival in FAMILIES.items()}
+
+
+def verdicts(filters: dict[str, Any], texts: list[str]) -> dict[str, list[str]]:
+    """datatrove's reason for each document and family, empty where it keeps; every filter runs on every text."""
+    from datatrove.data import Document
+
+    found: dict[str, list[str]] = {name: [] for name in filters}
+    for text in texts:
+        for name, rule in filters.items():
+            try:
+                result = rule.filter(Document(text=text, id=""))
+            except ZeroDivisionError:  # a text without a word
+                result = (False, "zero")
+            found[name].append("" if result is True else result[1] if isinstance(result, tuple) else "no")
+    return found
+
+
+def with_regex_words(call: Callable[[], Any]) -> Any:
+    """Run with datatrove's tokenizer replaced by regular expressions, as a user in a hurry would patch it."""
+    from datatrove.pipeline.filters import c4_filters, fineweb_quality_filter, gopher_quality_filter
+    from datatrove.pipeline.filters import gopher_repetition_filter
+
+    words, ends = re.compile(r"\w+|[^\w\s]+").findall, re.compile(r"(?<=[.!?])\s+").split
+    patches = [
+        (module, "split_into_words", lambda text, language=None: words(text))
+        for module in (fineweb_quality_filter, gopher_quality_filter, gopher_repetition_filter)
+    ]
+    patches.append((c4_filters, "split_into_sentences", lambda text, language=None: ends(text)))
+    held = [(module, name, getattr(module, name)) for module, name, _ in patches]
+    try:
+        for module, name, new in patches:
+            setattr(module, name, new)
+        return call()
+    finally:
+        for module, name, old in held:
+            setattr(module, name, old)
+
+
+def spent(call: Callable[[], Any]) -> tuple[float, Any]:
+    start = time.process_time()
+    result = call()
+    return time.process_time() - start, result
+
+
+def english(text: str) -> bool:
+    return sum(word in text for word in (" the ", " of ", " and ", " to ")) >= 2
+
+
+def disagreements(texts: list[str], found: dict[str, list[Any]], theirs: dict[str, list[str]]) -> dict[str, Any]:
+    """Share of equal decisions per family, in all and in English documents, and what the others are about."""
+    from datatrove.utils.text import split_into_words
+
+    from pilebuilder.kernels import text_stats
+    from pilebuilder.kernels.wordstats import hash_of
+    from pilebuilder.document import text_buffers
+    from pilebuilder.document import texts as column
+
+    is_english = np.array([english(text) for text in texts])
+    result: dict[str, Any] = {}
+    for name, rules in found.items():
+        dropped = np.logical_or.reduce([rule.failed for rule in rules])
+        other = np.array([bool(reason) for reason in theirs[name]])
+        differ = np.flatnonzero(dropped != other)
+        key = name.replace("-", "_")
+        result[f"filters_agreement_{key}"] = round(1 - float((dropped != other)[is_english].mean()), 5)
+        result[f"filters_agreement_all_{key}"] = round(1 - len(differ) / len(texts), 5)
+        kinds: collections.Counter[str] = collections.Counter()
+        for row in differ:
+            tokens = split_into_words(texts[row])
+            stats = text_stats(*text_buffers(column([texts[row]])))
+            stats.words  # noqa: B018
+            mine = stats._hashes[0].tolist()
+            same = mine[: len(tokens)] == [hash_of(t.encode()) for t in tokens] and int(stats.word_tokens[0]) == len(tokens)
+            kinds["other" if same else "word segmentation"] += 1
+        result[f"disagreements_{key}"] = dict(kinds)
+    result["english_documents"], result["documents"] = int(is_english.sum()), len(texts)
+    return result
+
+
+def blocks(texts: list[str], size: int = 1_000_000) -> list[list[str]]:
+    found: list[list[str]] = [[]]
+    room = size
+    for text in texts:
+        if room <= 0:
+            found.append([])
+            room = size
+        found[-1].append(text)
+        room -= len(text.encode())
+    return found
+
+
+def side_by_side(texts: list[str]) -> dict[str, Any]:
+    """Ours, datatrove, datatrove with regular expressions: block by block, CPU seconds."""
+    theirs, filters = rivals(), rivals()
+    times: dict[str, list[float]] = collections.defaultdict(list)
+    reasons: dict[str, list[str]] = {name: [] for name in FAMILIES}
+    verdicts(filters, texts[:1])  # loads the tokenizer
+    ours(table_of(texts[:50]))
+    for block in blocks(texts):
+        docs = table_of(block)
+        times["ours"].append(min(spent(lambda docs=docs: ours(fresh(docs)))[0] for _ in range(3)))
+        seconds, found = spent(lambda block=block: verdicts(theirs, block))
+        times["datatrove"].append(seconds)
+        for name in FAMILIES:
+            reasons[name] += found[name]
+        times["regex"].append(with_regex_words(lambda block=block: spent(lambda: verdicts(filters, block)))[0])
+    total = {name: sum(values) for name, values in times.items()}
+    mb = sum(len(text.encode()) for text in texts) / 1e6
+    result: dict[str, Any] = {
+        "filters_mb": round(mb, 1),
+        "filters_ratio_datatrove": round(total["datatrove"] / total["ours"], 1),
+        "filters_ratio_datatrove_regex": round(total["regex"] / total["ours"], 1),
+        "datatrove_mb_s": round(mb / total["datatrove"], 3),
+        "datatrove_regex_mb_s": round(mb / total["regex"], 3),
+    }
+    return result | disagreements(texts, ours(table_of(texts)), reasons)
+
+
+def fresh(docs: Any) -> Any:
+    """The same documents with nothing measured yet."""
+    from dataclasses import replace
+
+    return replace(docs, measured=())
+
+
+def throughput(texts: list[str], rounds: int = 5) -> dict[str, Any]:
+    """MB/s of one core over a long run, all four families and each alone; and the repair step against ftfy."""
+    from pilebuilder import registry
+
+    docs = table_of(texts)
+    mb = sum(len(text.encode()) for text in texts) / 1e6
+    result: dict[str, Any] = {}
+    ours(docs)
+    result["filters_mb_s"] = round(mb / median(spent(lambda: ours(fresh(docs)))[0] for _ in range(rounds)), 1)
+    for name in FAMILIES:
+        step = registry.make("step", name, {"unspaced": "apply"})
+        seconds = median(spent(lambda step=step: step.rules(fresh(docs)))[0] for _ in range(rounds))
+        result[f"{name.replace('-', '_')}_mb_s"] = round(mb / seconds, 1)
+    return result
+
+
+def ftfy_side_by_side(texts: list[str]) -> dict[str, Any]:
+    import ftfy
+
+    from pilebuilder.kernels.mojibake import repair
+
+    own, rival, equal, changed, mb = 0.0, 0.0, 0, 0, 0.0
+    repair(*table_of(texts[:10]).buffers())
+    for block in blocks(texts):
+        buffers = table_of(block).buffers()
+        seconds, (data, offsets) = spent(lambda buffers=buffers: repair(*buffers))
+        own += min(seconds, spent(lambda buffers=buffers: repair(*buffers))[0])
+        seconds, wanted = spent(lambda block=block: [ftfy.fix_text(text) for text in block])
+        rival += seconds
+        raw = bytes(data)
+        equal += sum(raw[a:b] == w.encode() for a, b, w in zip(offsets, offsets[1:], wanted, strict=False))
+        changed += sum(text != w for text, w in zip(block, wanted, strict=True))
+        mb += sum(len(text.encode()) for text in block) / 1e6
+    return {
+        "ftfy_ratio": round(rival / own, 1), "ftfy_equal": round(equal / len(texts), 6), "ftfy_step_mb_s": round(mb / own, 1),
+        "ftfy_mb_s": round(mb / rival, 2), "ftfy_changed": round(changed / len(texts), 3),
+    }  # fmt: skip
+
+
+def start_up() -> dict[str, Any]:
+    """Wall seconds until a fresh process has judged its first text: with an empty cache, and with a warm one."""
+    code = (
+        "import sys; sys.path.insert(0, '.'); from tests.benchmarks.filters import ours, table_of;"
+        "ours(table_of(['a b c.']));"
+        "from pilebuilder.kernels.mojibake import repair; repair(*table_of(['a']).buffers())"
+    )
+    times = []
+    with tempfile.TemporaryDirectory() as cache:
+        for _ in range(4):
+            start = time.monotonic()
+            subprocess.run([sys.executable, "-c", code], check=True, env=os.environ | {"PILEBUILDER_CACHE": cache})
+            times.append(time.monotonic() - start)
+    return {"first_compile_s": round(times[0], 1), "worker_ready_s": round(min(times[1:]), 2)}
+
+
+def whole_process(texts: list[str], mb: float) -> dict[str, Any]:
+    """jsonl.zst in, kept documents out, the four families in a row: two whole processes, interpreter and all."""
+    import zstandard
+
+    chosen, size = [], 0
+    for text in texts:
+        if size < mb * 1e6:
+            chosen.append(text)
+            size += len(text.encode())
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder) / "in.jsonl.zst"
+        lines = b"".join(json.dumps({"text": text, "id": str(k)}).encode() + b"\n" for k, text in enumerate(chosen))
+        source.write_bytes(zstandard.ZstdCompressor(level=3).compress(lines))
+        times = {}
+        for name in ("ours", "ours", "datatrove"):
+            command = [sys.executable, "-m", "tests.benchmarks.filters", "--run", name, str(source), folder]
+            start = os.times()
+            subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            end = os.times()
+            used = end.children_user + end.children_system - start.children_user - start.children_system
+            times[name] = used
+    return {
+        "whole_process_mb": round(size / 1e6, 1), "whole_process_ours_s": round(times["ours"], 2),
+        "whole_process_datatrove_s": round(times["datatrove"], 1),
+        "whole_process_ratio": round(times["datatrove"] / times["ours"], 1),
+    }  # fmt: skip
+
+
+def run_ours(source: Path, folder: Path) -> None:
+    from pilebuilder import registry
+    from pilebuilder.document import texts as column
+    from pilebuilder.document import Docs, schema
+    from pilebuilder.ledger import Count, Journal
+
+    import orjson
+    import pyarrow as pa
+    import zstandard
+
+    raw = zstandard.ZstdDecompressor().decompress(source.read_bytes(), max_output_size=1 << 31)
+    texts = [orjson.loads(line)["text"] for line in raw.splitlines()]
+    docs = table_of(texts)
+    for name in FAMILIES:
+        docs = registry.make("step", name, {"unspaced": "apply"})(docs.within("filter", name))
+    lines = b"".join(orjson.dumps({"text": text}) + b"\n" for text in docs.text.to_pylist())
+    (folder / "ours.jsonl.zst").write_bytes(zstandard.ZstdCompressor(level=1).compress(lines))
+    del column, Docs, schema, Count, Journal, pa
+
+
+def run_datatrove(source: Path, folder: Path) -> None:
+    from datatrove.executor import LocalPipelineExecutor
+    from datatrove.pipeline.readers import JsonlReader
+    from datatrove.pipeline.writers import JsonlWriter
+
+    steps = [JsonlReader(str(source.parent), glob_pattern=source.name, compression="zstd"), *rivals().values()]
+    steps.append(JsonlWriter(str(folder / "out"), compression="gzip"))
+    LocalPipelineExecutor(steps, tasks=1, logging_dir=str(folder / "logs")).run()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else "")
+    parser.add_argument("--docs", type=Path, default=corpus.folder() / "docs.jsonl.zst", help="jsonl.zst of the packages")
+    parser.add_argument("--mb", type=float, default=12, help="MB on which the rivals run")
+    parser.add_argument("--whole", type=float, default=40, help="MB for the whole processes; 0: leave out")
+    parser.add_argument("--run", nargs=3, metavar=("NAME", "SOURCE", "FOLDER"), help=argparse.SUPPRESS)
+    chosen = parser.parse_args()
+    if chosen.run:
+        name, source, folder = chosen.run
+        return (run_ours if name == "ours" else run_datatrove)(Path(source), Path(folder))
+    pairs = corpus.samples() + (list(corpus.read(chosen.docs)) if chosen.docs.is_file() else [])
+    if not pairs:
+        raise SystemExit("no text: run python -m tests.benchmarks.corpus first")
+    random.Random(11).shuffle(pairs)
+    texts = [text for _, text in pairs]
+    part, size = [], 0.0
+    for text in texts:
+        if size < chosen.mb and len(text) < 200_000:  # one huge book would be all of the rivals' run
+            part.append(text)
+            size += len(text.encode()) / 1e6
+    figures = throughput(texts) | side_by_side(part) | ftfy_side_by_side(part) | start_up()
+    if chosen.whole:
+        figures |= whole_process(texts, chosen.whole)
+    figures["corpus_mb"] = round(sum(len(text.encode()) for text in texts) / 1e6, 1)
+    for name, value in figures.items():
+        print(f"{name:40} {value}")
+    print(json.dumps(figures))
+
+
+if __name__ == "__main__":
+    main()
