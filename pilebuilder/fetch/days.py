@@ -13,11 +13,9 @@ from pydantic import Field
 
 from pilebuilder.fetch import tools
 from pilebuilder.fetch.base import Fetched, FetchError, Item, LeftOut, Want, safe_name
-from pilebuilder.fetch.policy import Manners
+from pilebuilder.fetch.policy import Date, Manners
 from pilebuilder.fetch.select import rank
 from pilebuilder.registry import fetcher
-
-Date = Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\d$")]
 
 if TYPE_CHECKING:
     from pilebuilder.fetch.web import Web

@@ -14,7 +14,7 @@ from pydantic import Field
 
 from pilebuilder.fetch import tools
 from pilebuilder.fetch.base import Fetched, FetchError, Item, Want, safe_name
-from pilebuilder.fetch.policy import Manners
+from pilebuilder.fetch.policy import Date, Manners
 from pilebuilder.fetch.select import rank
 from pilebuilder.registry import fetcher
 
@@ -26,7 +26,6 @@ SEARCH = Manners(delay=2.1, connections=1)
 """The search API allows 30 requests a minute."""
 CORE = Manners(delay=0.72, connections=1)
 """The other parts allow 5,000 an hour."""
-Date = Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\d$")]
 
 if TYPE_CHECKING:
     from pilebuilder.fetch.web import Web

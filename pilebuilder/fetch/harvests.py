@@ -12,7 +12,7 @@ from pydantic import Field
 
 from pilebuilder.fetch import tools
 from pilebuilder.fetch.base import Fetched, FetchError, Item, LeftOut, Want
-from pilebuilder.fetch.policy import Manners
+from pilebuilder.fetch.policy import Date, Manners
 from pilebuilder.fetch.select import rank
 from pilebuilder.registry import fetcher
 
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from lxml import etree
 
     from pilebuilder.fetch.web import Web
-
-Date = Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\d$")]
 
 
 @fetcher("oai-records", version=1)

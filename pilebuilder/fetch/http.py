@@ -15,6 +15,7 @@ from pydantic import Field
 from pilebuilder.fetch import tools
 from pilebuilder.fetch.base import Fetched, FetchError, Item, Want, safe_name
 from pilebuilder.fetch.policy import Credential, Manners, Secret
+from pilebuilder.recipe import Size
 from pilebuilder.registry import fetcher
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
     from pilebuilder.fetch.web import Web
 
+SIZES_ASKED = 64
+"""Files whose sizes are asked for one by one; for more, the card says what to expect."""
 Digest = Annotated[str, Field(pattern=r"^(|sha256:[0-9a-f]{64}|sha1:[0-9a-f]{40}|md5:[0-9a-f]{32})$")]
 
 
@@ -72,7 +75,8 @@ class Http:
         str, Field(description="date or version: only listed names that hold it; newest: the last")
     ] = ""
     partial: Annotated[bool, Field(description="the beginning of a file is useful alone; a budget may cut it")] = False
-    credential: Annotated[Credential | None, Field(description="which credential the upstream wants")] = None
+    mean_bytes: Annotated[Size | None, Field(description="expected size of a file whose size no listing gives")] = None
+    account: Annotated[Credential | None, Field(description="whose key is wanted, from the environment")] = None
     delay: Annotated[float | None, Field(ge=0, le=3600, description="seconds between requests to the host")] = None
     connections: Annotated[int, Field(ge=1, le=16, description="requests to the host at once")] = 1
 
@@ -80,20 +84,44 @@ class Http:
         """Files at fixed addresses first, then those of the listing, with their digests."""
         if not self.url and self.listing is None:
             raise FetchError("no_address", "neither `url` nor `listing` says where the files are")
-        yield from self._fixed()
+        items = self._fixed()
         if self.listing is not None:
-            yield from self._listed(web)
+            items = itertools.chain(items, self._listed(web))
+        bounded = want.bytes is not None or want.files is not None
+        asked = 0
+        for item in items:
+            if item.size is None and self.mean_bytes:
+                item = replace(item, estimate=self.mean_bytes)
+            elif item.size is None and bounded and want.bytes is not None:
+                asked += 1
+                if asked > SIZES_ASKED:
+                    remedy = "set `mean_bytes` on the card, or take so many files"
+                    raise FetchError("no_sizes", "the upstream does not say how large its files are", remedy=remedy)
+                item = replace(item, estimate=self._ask_size(web, item))
+            yield item
 
     def fetch(self, item: Item, target: Path, web: Web) -> Fetched:
         if "{name}" in self.checksums and not item.extra.get("partial"):
             item = replace(item, digest=self._own_checksum(web, item))
         return tools.bring(web, item, target, secret=self._secret(), manners=self._manners())
 
+    def _ask_size(self, web: Web, item: Item) -> int | None:
+        """The size of a file, as its own server tells it."""
+
+        def attempt() -> int | None:
+            with web.send("HEAD", item.address, secret=self._secret(), manners=self._manners()) as (response, final):
+                if response.status not in (200, 405, 501):
+                    raise tools.of_status(response, final, web.clock.now(), web.policy)
+                length = response.headers.get("content-length", "")
+                return int(length) if length.isdigit() and response.status == 200 else None
+
+        return web.persist(item.address, attempt)
+
     def _manners(self) -> Manners:
         return Manners(delay=self.delay, connections=self.connections)
 
     def _secret(self) -> Secret | None:
-        return tools.secret_of(self.credential) if self.credential else None
+        return tools.secret_of(self.account) if self.account else None
 
     def _fixed(self) -> Iterator[Item]:
         urls = (self.url,) if isinstance(self.url, str) else self.url

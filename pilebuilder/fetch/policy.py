@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field
 
 AGENT = "pilebuilder"
 MIB = 1 << 20
 Credential = Literal["uspto", "github"]
 """Names of credentials; `pilebuilder.fetch.credentials` says where they come from and go."""
+
+
+Date = Annotated[str, BeforeValidator(str), Field(pattern=r"^\d{4}-\d\d-\d\d$")]
+"""A date as text; YAML reads it as a date."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
