@@ -15,6 +15,8 @@ from pilebuilder.task import Task, Workspace
 
 RECORD = 48
 """Bytes of one band key with its document number while it is sorted."""
+PIECE, SHARED = 4096, 16
+"""Members of the largest group that is compared as one, and how many of the first each piece of a larger one gets."""
 BESIDE = 256
 """Bytes that verification holds of a candidate beside its shingles."""
 
@@ -48,9 +50,33 @@ def candidates(task: Task, work: Workspace) -> None:
         key, doc = clusters.sort_by_key(key, doc)
     rows, ends = runs.runs_of_equals(key[1:] == key[:-1])
     members = doc[rows]
-    members, ends = without_repeats(members, ends)
+    members, ends = without_repeats(*in_pieces(members, ends))
     facts = {"members": len(members), "groups": len(ends)}
     runs.write(runs.table(members=runs.lists(members, ends)), work.output("groups.arrow", "groups", **facts))
+
+
+def in_pieces(members: np.ndarray, ends: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Very large groups as several of at most `PIECE` members, each led by the first members of the whole group.
+
+    A template or a licence can put a million documents into one group. Its pieces are compared one after the other, and
+    the leaders they share tie equal texts of different pieces together.
+    """
+    sizes = np.diff(ends, prepend=0)
+    if not np.any(sizes > PIECE):
+        return members, ends
+    out, lengths = [], []
+    for start, size in zip(ends - sizes, sizes, strict=True):
+        group = members[start : start + size]
+        if size <= PIECE:
+            out.append(group)
+            lengths.append(size)
+            continue
+        for at in range(0, size, PIECE - SHARED):
+            piece = group[at : at + PIECE - SHARED]
+            piece = np.concatenate([group[:SHARED], piece]) if at else piece
+            out.append(piece)
+            lengths.append(len(piece))
+    return np.concatenate(out), np.cumsum(lengths)
 
 
 def without_repeats(members: np.ndarray, ends: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

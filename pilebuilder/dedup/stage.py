@@ -191,6 +191,7 @@ class Plan:
         files = [a for m in extracted for kind in ("candidates", "shingles") for a in m.of(kind)]
         inputs = [self.layout, *joined.of("routed"), *files]
         bars = {"verify": near.verify, "containment": near.containment, "transitive": near.transitive}
+        bars["limit"] = self.room // 2
         confirmed = yield [
             self.task(f"minhash/{i:05}", "verify:confirm", inputs, batch=i, **bars, **self.choice)
             for i in range(joined.facts["batches"])

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -72,11 +75,10 @@ def confirm(task: Task, work: Workspace) -> None:
     params = task.params
     layout_file, *files = task.inputs
     layout = runs.Layout.read(work.open(layout_file))
-    found, hashes, bounds = _load(work, files, params["batch"])
-    doc, shift = found.column("doc").to_numpy(), found.column("shift").to_numpy()
+    found, sets = _load(work, files, params["batch"], params["limit"])
+    doc = found.column("doc").to_numpy()
     members, ends = _groups(work, files, params["batch"])
-    bars = {"jaccard": params["verify"], "containment": params["containment"]}
-    root, compared = clusters.verify(np.searchsorted(doc, members), ends, hashes, bounds, shift, **bars)
+    root, compared = sets.verify(np.searchsorted(doc, members), ends, params["verify"], params["containment"])
     sizes = np.bincount(root, minlength=len(doc))
     rows = np.flatnonzero(sizes[root] > 1)
     component = layout.components(doc)
@@ -84,22 +86,82 @@ def confirm(task: Task, work: Workspace) -> None:
     keys = choose.rank_keys(part, component[rows], layout.names, params["survivor"], params["priority"])
     best, stops = choose.in_clusters(root[rows], keys, doc[rows])
     may = choose.allowed(layout.names, params["policies"], "minhash")
-    order = rows[best]
     replaced = np.full(len(doc), -1)
     if params["transitive"]:
         chosen = clusters.choose(best, stops, component[rows], may)
         replaced[rows] = np.where(chosen >= 0, rows[chosen], -1)
     else:
-        replaced = clusters.choose_similar(order, stops, component, may, hashes, bounds, shift, **bars)
+        bars = {"jaccard": params["verify"], "containment": params["containment"]}
+        arrays = (sets.hashes, sets.bounds, sets.shifts)
+        replaced = clusters.choose_similar(rows[best], stops, component, may, *arrays, **bars)
     gone = np.flatnonzero(replaced >= 0)
     gone = gone[np.argsort(replaced[gone], kind="stable")]
     similarity = np.ones(len(doc))
-    similarity[gone] = clusters.similarities(replaced[gone], gone, hashes, bounds, shift)
+    similarity[gone] = sets.similarities(replaced[gone], gone)
+    sets.close()
     write_merged(work, found, replaced, similarity, sizes[root], compared=compared, clusters=len(stops))
 
 
-def _load(work: Workspace, files: list[Artifact], batch: int) -> tuple[pa.Table, np.ndarray, np.ndarray]:
-    """The batch's candidates in order of document, and their shingle sets one after the other with their bounds."""
+@dataclass(slots=True)
+class Sets:
+    """Shingle sets of one batch, in memory, or mapped from a file when one component alone is larger than the budget.
+
+    A mapped file is read in portions of `limit` bytes, after each of which its pages are given back.
+    """
+
+    hashes: np.ndarray
+    bounds: np.ndarray
+    shifts: np.ndarray
+    limit: int
+    spill: Path | None
+
+    def verify(
+        self, members: np.ndarray, ends: np.ndarray, jaccard: float, containment: float | None
+    ) -> tuple[np.ndarray, int]:
+        """Component of each set over verified pairs, and the number of comparisons."""
+        parent, compared = np.arange(len(self.bounds) - 1), 0
+        sizes = np.diff(self.bounds)[members]
+        weight = 4 * np.cumsum(sizes)[ends - 1] if len(ends) else ends
+        for low, high in self._portions(weight):
+            first = ends[low - 1] if low else 0
+            compared += clusters.verify(
+                members[first : ends[high - 1]], ends[low:high] - first, self.hashes, self.bounds, self.shifts,
+                parent, jaccard=jaccard, containment=containment,
+            )  # fmt: skip
+        clusters.flatten(parent)
+        return parent, compared
+
+    def similarities(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+        """Jaccard similarity of pairs of sets."""
+        out = np.zeros(len(first))
+        weight = 4 * np.cumsum(np.diff(self.bounds)[second])
+        for low, high in self._portions(weight):
+            part = slice(low, high)
+            out[part] = clusters.similarities(first[part], second[part], self.hashes, self.bounds, self.shifts)
+        return out
+
+    def _portions(self, weight: np.ndarray) -> Iterator[tuple[int, int]]:
+        """Ranges of items of about `limit` bytes; `weight` is the running sum."""
+        low = 0
+        while low < len(weight):
+            high = len(weight)
+            if self.spill is not None:
+                done = weight[low - 1] if low else 0
+                high = max(low + 1, int(np.searchsorted(weight, done + self.limit, "right")))
+            yield low, high
+            low = high
+            if self.spill is not None:
+                self.hashes._mmap.madvise(mmap.MADV_DONTNEED)  # type: ignore[attr-defined]
+
+    def close(self) -> None:
+        """Remove the file, if there is one."""
+        if self.spill is not None:
+            self.hashes = self.hashes[:0].copy()
+            self.spill.unlink()
+
+
+def _load(work: Workspace, files: list[Artifact], batch: int, limit: int) -> tuple[pa.Table, Sets]:
+    """The batch's candidates in order of document, and their shingle sets one after the other."""
     tables, parts = [], []
     candidates = runs.open_all(work, files, "candidates")
     for table, flat in zip(candidates, runs.open_all(work, files, "shingles"), strict=True):
@@ -111,12 +173,29 @@ def _load(work: Workspace, files: list[Artifact], batch: int) -> tuple[pa.Table,
     found = pa.concat_tables(tables).combine_chunks()  # partitions come in order, and rows in order within a batch
     sizes = np.concatenate([stop - start for _, start, stop in parts])
     bounds = np.append(0, np.cumsum(sizes))
-    hashes = np.empty(bounds[-1], np.uint32)
-    at = 0
-    for flat, start, stop in parts:
-        clusters.gather(flat, start, stop, hashes, at)
-        at += int((stop - start).sum())
-    return found.drop_columns(["batch", "start", "stop"]), hashes, bounds
+    spill = work.folder / "sets.tmp" if 4 * bounds[-1] > 2 * limit else None
+    if spill is None:
+        hashes = np.empty(bounds[-1], np.uint32)
+        at = 0
+        for flat, start, stop in parts:
+            clusters.gather(flat, start, stop, hashes, at)
+            at += int((stop - start).sum())
+    else:
+        hashes = _spilled(spill, parts)
+    shifts = found.column("shift").to_numpy()
+    return found.drop_columns(["batch", "start", "stop", "shift"]), Sets(hashes, bounds, shifts, limit, spill)
+
+
+def _spilled(path: Path, parts: list[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> np.ndarray:
+    """The sets in a file, mapped."""
+    with path.open("wb") as file:
+        for flat, start, stop in parts:
+            for low in range(0, len(start), TEXT_ROWS):
+                part = slice(low, low + TEXT_ROWS)
+                piece = np.empty(int((stop[part] - start[part]).sum()), np.uint32)
+                clusters.gather(flat, start[part], stop[part], piece, 0)
+                file.write(piece.data)
+    return np.memmap(path, np.uint32, "r")
 
 
 def _groups(work: Workspace, files: list[Artifact], batch: int) -> tuple[np.ndarray, np.ndarray]:

@@ -296,23 +296,22 @@ def verify(
     hashes: np.ndarray,
     bounds: np.ndarray,
     shifts: np.ndarray,
+    parent: np.ndarray,
     *,
     jaccard: float,
     containment: float | None = None,
-) -> tuple[np.ndarray, int]:
-    """Component of each set (the smallest index in it) over verified pairs, and the number of comparisons made.
+) -> int:
+    """Join sets in `parent` over verified pairs of the candidate groups; returns the number of comparisons made.
 
     `members[ends[g-1]:ends[g]]` are candidate group g; set i is ``hashes[bounds[i]:bounds[i+1]]``, distinct, sampled
-    at `shifts[i]`.
+    at `shifts[i]`. `parent` is a union-find forest, at first ``np.arange``; `flatten` it at the end.
     """
-    parent = np.arange(len(bounds) - 1)
     slots, stamps = slots_for(bounds)
-    compared = _verify(
-        members, ends, hashes, bounds, shifts, jaccard, 2.0 if containment is None else containment,
-        parent, slots, stamps, np.zeros(LEADERS, np.int64),
+    bar = 2.0 if containment is None else containment
+    leaders = np.zeros(LEADERS, np.int64)
+    return int(
+        _verify(members, ends, hashes, bounds, shifts, jaccard, bar, parent, slots, stamps, leaders)
     )  # fmt: skip
-    flatten(parent)
-    return parent, int(compared)
 
 
 def similarities(

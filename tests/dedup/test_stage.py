@@ -11,11 +11,8 @@ from pilebuilder.dedup.config import Config
 from pilebuilder.partition import read_table
 from tests.dedup.driver import Doc, Stage, dedup, ids, partitions_of
 
-WORDS = [
-    w + s
-    for w in ["alpha", "beta", "gamma", "delta", "river", "stone", "cloud", "winter", "signal", "garden"]
-    for s in "abcdefghij"
-]
+STEMS = ("alpha", "beta", "gamma", "delta", "river", "stone", "cloud", "winter", "signal", "garden")
+WORDS = [stem + letter for stem in STEMS for letter in "abcdefghij"]
 
 
 def prose(seed: int, words: int = 200) -> str:
@@ -270,3 +267,30 @@ def test_an_empty_corpus(tmp_path: Path) -> None:
     stage = Stage(tmp_path, Config(), []).run()
     assert not stage.removed
     assert stage.of("clusters")[0].facts["clusters"] == 0
+
+
+def test_a_skewed_corpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Thousands of equal texts, of near-equal texts, and of texts from one template: one cluster, one, and none."""
+    from pilebuilder.dedup import runs
+
+    base = prose(50, 60)
+    equal = [Doc(base, key=f"e{i}") for i in range(6000)]
+    near = [Doc(f"{prose(51, 60)} end{i}", key=f"n{i}") for i in range(6000)]
+    template = [Doc(f"{prose(52, 30)} {prose(10_000 + i, 40)}", key=f"t{i}") for i in range(6000)]
+    docs = equal + near + template
+    random.Random(0).shuffle(docs)
+    name = dict(zip(ids(docs), docs, strict=True))
+    results = []
+    for room in (1 << 30, 1 << 20):
+        monkeypatch.setattr(runs, "allowance", lambda memory, room=room: room)
+        root = tmp_path / str(room)
+        stage = Stage(root, Config(), partitions_of(root, docs, 1 << 20)).run()
+        results.append(stage.digests())
+        removed = stage.removed
+        kept = [d.key[0] for n, d in name.items() if n not in removed]
+        assert kept.count("e") == 1
+        assert kept.count("n") == 1
+        assert kept.count("t") == 6000
+    assert results[0] == results[1]
+    compared = sum(a.facts.get("compared", 0) for a in stage.of("merged"))
+    assert 6000 < compared < 2_000_000

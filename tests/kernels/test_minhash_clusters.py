@@ -22,6 +22,13 @@ def jaccard(a: set[int], b: set[int]) -> float:
     return len(a & b) / len(a | b)
 
 
+def components(members, ends, sets, bar: float, containment: float | None = None) -> tuple[np.ndarray, int]:  # type: ignore[no-untyped-def]
+    parent = np.arange(len(sets))
+    compared = clusters.verify(members, ends, *flat(sets), parent, jaccard=bar, containment=containment)
+    clusters.flatten(parent)
+    return parent, compared
+
+
 def random_sets(seed: int, count: int = 60) -> list[set[int]]:
     """Sets in families, with similarities over the whole range."""
     rng = np.random.default_rng(seed)
@@ -51,7 +58,7 @@ def test_components_over_verified_pairs(seed: int) -> None:
     groups = [sorted(rng.choice(len(sets), int(rng.integers(2, 40)), replace=False).tolist()) for _ in range(6)]
     members = np.array([x for g in groups for x in g], np.int64)
     ends = np.cumsum([len(g) for g in groups]).astype(np.int64)
-    found, compared = clusters.verify(members, ends, *flat(sets), jaccard=0.7)
+    found, compared = components(members, ends, sets, 0.7)
     assert found.tolist() == brute_components(sets, groups, 0.7)
     assert 0 < compared <= sum(len(g) * (len(g) - 1) // 2 for g in groups)
 
@@ -67,26 +74,26 @@ def test_similarities_are_exact() -> None:
 def test_threshold_is_inclusive() -> None:
     a, b = set(range(10)), set(range(7))
     for bar, joined in ((0.7, True), (0.7001, False)):
-        found, _ = clusters.verify(np.arange(2), np.array([2]), *flat([a, b]), jaccard=bar)
+        found, _ = components(np.arange(2), np.array([2]), [a, b], bar)
         assert (found[1] == 0) == joined
 
 
 def test_containment_joins_an_excerpt_with_its_source() -> None:
     sets = [set(range(400)), set(range(100, 200)), set(range(350, 450))]
     members, ends = np.arange(3), np.array([3])
-    assert clusters.verify(members, ends, *flat(sets), jaccard=0.7)[0].tolist() == [0, 1, 2]
-    assert clusters.verify(members, ends, *flat(sets), jaccard=0.7, containment=0.9)[0].tolist() == [0, 0, 2]
+    assert components(members, ends, sets, 0.7)[0].tolist() == [0, 1, 2]
+    assert components(members, ends, sets, 0.7, containment=0.9)[0].tolist() == [0, 0, 2]
 
 
 def test_a_large_group_costs_a_bounded_number_of_comparisons() -> None:
     copies = 20_000
     base = set(range(20))
     sets = [base] * copies
-    found, compared = clusters.verify(np.arange(copies), np.array([copies]), *flat(sets), jaccard=0.7)
+    found, compared = components(np.arange(copies), np.array([copies]), sets, 0.7)
     assert not found.any()
     assert compared == copies - 1
     strangers = [{i % 4000, (i * 7 + 1) % 4000, (i * 13 + 2) % 4000} for i in range(2000)]
-    _, compared = clusters.verify(np.arange(2000), np.array([2000]), *flat(strangers), jaccard=0.9)
+    _, compared = components(np.arange(2000), np.array([2000]), strangers, 0.9)
     assert compared <= 2000 * (clusters.LEADERS + 1)
 
 
@@ -129,7 +136,7 @@ def test_choice_that_requires_similarity_breaks_chains() -> None:
     sets = [set(range(100)), set(range(15, 115)), set(range(30, 130)), set(range(45, 145))]
     order, ends = np.arange(4), np.array([4])
     component, every = np.zeros(4, np.int32), np.ones((1, 1), bool)
-    root, _ = clusters.verify(order, ends, *flat(sets), jaccard=0.7)
+    root, _ = components(order, ends, sets, 0.7)
     assert root.tolist() == [0, 0, 0, 0]
     found = clusters.choose_similar(order, ends, component, every, *flat(sets), jaccard=0.7)
     assert found.tolist() == [-1, 0, -1, 2]
