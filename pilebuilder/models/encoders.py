@@ -192,3 +192,16 @@ def _joined(rows: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     offsets = np.zeros(len(rows) + 1, np.int64)
     np.cumsum([len(r) for r in rows], out=offsets[1:])
     return (np.concatenate(rows) if rows else np.zeros(0, np.uint32)), offsets
+
+
+def decode(tokenizer: Tokenizer, ids: np.ndarray) -> str:
+    """Text of some ids, for people: broken characters at the cut become U+FFFD, ids without text become their number."""
+    values = [int(i) for i in ids]
+    if tokenizer.kind == "ranks":
+        tokens = tokenizer.tokens()
+        return b"".join(tokens.get(i, b"<%d>" % i) for i in values).decode("utf-8", "replace")
+    found = reference(tokenizer)
+    if isinstance(found, SentencePiece):
+        return str(found.processor.decode(values))
+    assert isinstance(found, Tokenizers)
+    return str(found.tokenizer.decode(values, skip_special_tokens=False))

@@ -1,4 +1,4 @@
-"""Other trainers' formats, each read by its public definition, and by the project's own reader where one is installed."""
+"""Other trainers' formats, each read by its public definition, and by that project's reader where it is installed."""
 
 from __future__ import annotations
 
@@ -45,7 +45,8 @@ def test_llmc_has_its_header_and_the_end_in_front(files: tuple[dict[str, Path], 
     stream = np.fromfile(found["llmc.bin"], np.uint16, offset=1024)
     starts = np.flatnonzero(stream == gpt2.END_OF_TEXT_ID)
     pieces = np.split(stream, starts)[1:]
-    assert len(stream) == len(tokens.bin) and len(pieces) == len(tokens)
+    assert len(stream) == len(tokens.bin)
+    assert len(pieces) == len(tokens)
     for i, piece in enumerate(pieces):
         assert piece[1:].tolist() == tokens[i][:-1].tolist()
 
