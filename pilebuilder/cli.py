@@ -20,8 +20,10 @@ app = typer.Typer(
 )
 recipe_app = typer.Typer(no_args_is_help=True, help="Recipes: check one, or print the JSON Schema for your editor.")
 sources_app = typer.Typer(no_args_is_help=True, help="Cards of the components that ship with pilebuilder.")
+models_app = typer.Typer(no_args_is_help=True, help="Small models that ship with pilebuilder, and their cards.")
 app.add_typer(recipe_app, name="recipe")
 app.add_typer(sources_app, name="sources")
+app.add_typer(models_app, name="models")
 
 Inputs = Annotated[list[str], typer.Argument(help="a recipe (path, or the name of a shipped one), or data files")]
 RecipeName = Annotated[str, typer.Argument(help="a recipe: path, or the name of a shipped one")]
@@ -99,16 +101,24 @@ for _name, _does in (
 
 
 @app.command()
-def plan(recipe: RecipeName, out: Out = None) -> None:
-    """Show what a build would run and what it would reuse, without running it.
+def plan(
+    recipe: RecipeName,
+    out: Out = None,
+    offline: Annotated[bool, typer.Option("--offline", help="do not ask upstreams what they offer")] = False,
+) -> None:
+    """Show what a build would fetch and need, run and reuse, without running it.
 
-    Example:
+    Terms to accept, keys to set and folders to give are listed for every component.
+
+    Examples:
 
       pilebuilder plan quickstart
+
+      pilebuilder plan pile --offline
     """
     from pilebuilder import command
 
-    command.show_plan(recipe, out)
+    command.show_plan(recipe, out, ask=not offline)
 
 
 @app.command()
@@ -219,6 +229,62 @@ def sources_show(name: Annotated[str, typer.Argument(help="a card's file name or
     from pilebuilder import command
 
     command.show_source(name)
+
+
+@sources_app.command("check")
+def sources_check(
+    names: Annotated[list[str] | None, typer.Argument(help="cards to check [default: all]")] = None,
+    take: Annotated[str, typer.Option("--take", help="how much would be fetched of each")] = "50 MB",
+    accept_terms: Annotated[bool, typer.Option("--accept-terms", help="ask opt-in upstreams too")] = False,
+) -> None:
+    """Ask each card's upstream what it offers: items, bytes, and what is missing. Fetches nothing.
+
+    Example:
+
+      pilebuilder sources check gutenberg arxiv --take 100MB
+    """
+    from pilebuilder import command
+
+    raise typer.Exit(command.check_sources(names or [], take, accept_terms))
+
+
+@models_app.command("list")
+def models_list() -> None:
+    """List the models that ship with pilebuilder: task, size, licence.
+
+    Example:
+
+      pilebuilder models list
+    """
+    from pilebuilder import command
+
+    command.show_models()
+
+
+@models_app.command("card")
+def models_card(name: Annotated[str, typer.Argument(help="a model's name")]) -> None:
+    """Show a model's card: data, licences, figures, and what it cannot do.
+
+    Example:
+
+      pilebuilder models card lid176
+    """
+    from pilebuilder import command
+
+    command.show_model_card(name)
+
+
+@models_app.command("check")
+def models_check() -> None:
+    """Recompute the digest of every shipped model.
+
+    Example:
+
+      pilebuilder models check
+    """
+    from pilebuilder import command
+
+    raise typer.Exit(command.check_models())
 
 
 def _version(wanted: bool) -> None:

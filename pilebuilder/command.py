@@ -13,7 +13,7 @@ from pilebuilder.build.run import Build
 from pilebuilder.errors import EXIT_DONE, EXIT_FAILED, EXIT_QUARANTINE, RecipeError
 from pilebuilder.implied import implied_recipe
 from pilebuilder.ledger import Tally
-from pilebuilder.recipe import Recipe, card_files, find_recipe, load_card, load_recipe
+from pilebuilder.recipe import Recipe, find_recipe, load_recipe
 from pilebuilder.units import show_bytes
 
 DEFAULT_OUT = Path("corpus")
@@ -140,20 +140,28 @@ def _reason_table(tallies: dict[str, Tally], most: int = 12) -> Any:
     return table
 
 
-def show_plan(name: str, out: Path | None) -> None:
-    recipe = load_recipe(find_recipe(name))
+def show_plan(name: str, out: Path | None, ask: bool) -> None:
+    """What would be fetched and what it needs, then tasks to run and to reuse; nothing moves."""
+    from pilebuilder.fetch import catalog
+
+    path = find_recipe(name)
+    console = _console()
+    lines = [finding.line() for finding in catalog.preview(path, ask=ask)]
+    console.print(f"[bold]{path}[/]")
+    for line in lines:
+        console.print(f"  {line}", markup=False)
+    recipe = load_recipe(path)
     folder = _folder(recipe, out)
     table = _table("stage", "to run", "to reuse", "input to read")
-    for line in overview.plan(Build(recipe, folder)):
-        if line.tasks is None:
-            table.add_row(line.stage, "depends on the stage before", "", "")
-        elif line.tasks + line.reuse == 0:
-            table.add_row(line.stage, "in one pass with the next stage", "", "")
+    for stage in overview.plan(Build(recipe, folder)):
+        if stage.tasks is None:
+            table.add_row(stage.stage, "depends on the stage before", "", "")
+        elif stage.tasks + stage.reuse == 0:
+            table.add_row(stage.stage, "in one pass with the next stage", "", "")
         else:
             table.add_row(
-                line.stage, f"{line.tasks:,}", f"{line.reuse:,}", show_bytes(line.bytes) if line.bytes else ""
+                stage.stage, f"{stage.tasks:,}", f"{stage.reuse:,}", show_bytes(stage.bytes) if stage.bytes else ""
             )
-    console = _console()
     console.print(f"[bold]{recipe.name}[/] into {folder}")
     console.print(table)
 
@@ -219,21 +227,52 @@ def show_recipe(name: str) -> None:
 
 
 def show_sources() -> None:
-    table = _table("card", "component", "access", "licence", "Pile GiB", "epochs", "reader", right=4)
-    for stem in card_files():
-        card = load_card(stem)
-        licence = card.licence.spdx or (card.licence.text or "")[:32]
-        size = f"{card.pile.raw_gib:.2f}" if card.pile else ""
-        reader = card.read if isinstance(card.read, str) else next(iter(card.read))
-        table.add_row(stem, card.name, card.access, licence, size, f"{card.epochs:g}", reader)
-    _console().print(table)
+    from pilebuilder.fetch import catalog
+
+    print(catalog.table(catalog.rows()))
 
 
 def show_source(name: str) -> None:
-    import yaml
+    from pilebuilder.fetch import catalog
 
-    card = load_card(name)
-    print(yaml.safe_dump(card.model_dump(mode="json", exclude_none=True), sort_keys=False, allow_unicode=True), end="")
+    print(catalog.show(name))
+
+
+def check_sources(names: list[str], take: str, accept: bool) -> int:
+    """Ask upstreams what they offer; 1 when one of them does not answer."""
+    from pilebuilder.fetch import catalog
+
+    failed = False
+    for finding in catalog.check(names, take=take, accept=accept):
+        print(finding.line(), flush=True)
+        failed |= bool(finding.problem)
+    return EXIT_FAILED if failed else EXIT_DONE
+
+
+def show_models() -> None:
+    from pilebuilder import models
+
+    table = _table("model", "task", "size", "licence", right=2)
+    for entry in models.CATALOGUE.values():
+        table.add_row(entry.name, entry.task, show_bytes(entry.path.stat().st_size), entry.licence)
+    _console().print(table)
+
+
+def show_model_card(name: str) -> None:
+    from pilebuilder import models
+
+    entry = models.model(name)
+    print((entry.path.parent / entry.card).read_text(encoding="utf-8"), end="")
+
+
+def check_models() -> int:
+    """Recompute the digest of every shipped model."""
+    from pilebuilder import models
+
+    for entry in models.CATALOGUE.values():
+        models.check(entry)
+        print(f"{entry.name}: sha256 {entry.sha256}, as recorded")
+    return EXIT_DONE
 
 
 def show_doctor() -> int:

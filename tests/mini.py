@@ -10,11 +10,64 @@ from pathlib import Path
 
 import zstandard
 
-WORDS = (
-    "the of and to in that is was for on with as by at from have are this be which or an were we can has their more"
-    " river stone letter garden window history teacher question market reason nature system village kitchen journey"
-    " measure account record answer winter paper building language surface history condition movement picture"
-).split()
+WORDS = [
+    "the",
+    "of",
+    "and",
+    "to",
+    "in",
+    "that",
+    "is",
+    "was",
+    "for",
+    "on",
+    "with",
+    "as",
+    "by",
+    "at",
+    "from",
+    "have",
+    "are",
+    "this",
+    "be",
+    "which",
+    "or",
+    "an",
+    "were",
+    "we",
+    "can",
+    "has",
+    "their",
+    "more",
+    "river",
+    "stone",
+    "letter",
+    "garden",
+    "window",
+    "history",
+    "teacher",
+    "question",
+    "market",
+    "reason",
+    "nature",
+    "system",
+    "village",
+    "kitchen",
+    "journey",
+    "measure",
+    "account",
+    "record",
+    "answer",
+    "winter",
+    "paper",
+    "building",
+    "language",
+    "surface",
+    "history",
+    "condition",
+    "movement",
+    "picture",
+]
 
 RECIPE = """\
 name: mini

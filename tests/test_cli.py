@@ -16,7 +16,15 @@ from pilebuilder.build.lockfile import RunLock
 from pilebuilder.cli import app
 
 HEAVY = ("numpy", "pyarrow", "numba", "ray", "datasets", "fasttext", "torch", "pydantic")
-TINY = "name: tiny\ncomponents:\n  - name: T\n    fetch: {{local: {{path: {0}}}}}\n    read: jsonl\nclean: []\nfilter: []\n"
+TINY = """\
+name: tiny
+components:
+  - name: T
+    fetch: {{local: {{path: {0}}}}}
+    read: jsonl
+clean: []
+filter: []
+"""
 
 
 def run(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -54,8 +62,11 @@ def test_help_is_quick_and_imports_nothing_heavy() -> None:
 
 
 def test_every_verb_has_help_with_an_example() -> None:
-    groups = [((), app)] + [((g.name,), g.typer_instance) for g in app.registered_groups]
-    verbs = [(*prefix, c.name or c.callback.__name__.removeprefix(prefix[0] + "_" if prefix else "")) for prefix, a in groups for c in a.registered_commands]  # fmt: skip
+    groups = [((), app), *(((g.name,), g.typer_instance) for g in app.registered_groups)]
+    verbs = []
+    for prefix, group in groups:
+        for c in group.registered_commands:
+            verbs.append((*prefix, c.name or c.callback.__name__))
     assert ("build",) in verbs
     for verb in verbs:
         done = run(*verb, "--help")

@@ -1,4 +1,4 @@
-"""The whole road on a small corpus: the sums, determinism, resume after a kill, tampering, and what a person is told."""
+"""The whole road on a small corpus: the sums, determinism, resume after a kill, tampering, what a person is told."""
 
 from __future__ import annotations
 

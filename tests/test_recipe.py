@@ -106,12 +106,21 @@ def test_the_recipe_adds_to_a_cards_parameters_or_replaces_the_part(tmp_path: Pa
 
 
 def test_every_shipped_recipe_and_card_loads() -> None:
-    cards = [load_card(stem) for stem in card_files()]
-    assert len({c.name for c in cards}) == len(cards) > 0
-    recipes = sorted(data_folder("pipelines").glob("*.yaml"))
-    assert recipes
-    assert find_recipe("quickstart") in recipes
-    assert load_recipe(find_recipe("quickstart")).components
+    assert all(load_card(stem).name for stem in card_files())
+    recipes = {p.stem: p for p in data_folder("pipelines").glob("*.yaml")}
+    with pytest.raises(RecipeError, match=r"pile\.yaml:\d+: 'OpenWebText2' is fetched only on your word"):
+        load_recipe(recipes.pop("pile"))
+    assert find_recipe("quickstart") in recipes.values()
+    assert all(load_recipe(path).components for path in recipes.values())
+
+
+def test_the_pile_recipe_names_its_22_components_with_the_piles_epochs(tmp_path: Path) -> None:
+    text = find_recipe("pile").read_text().replace("accept_terms: false", "accept_terms: true")
+    text = text.replace("acknowledge_rights: false", "acknowledge_rights: true")
+    (tmp_path / "pile.yaml").write_text(text)
+    components = load_recipe(tmp_path / "pile.yaml").components
+    assert len(components) == 22
+    assert all(c.card.pile and c.epochs == c.card.pile.epochs for c in components)
 
 
 def test_an_unknown_recipe_names_the_shipped_ones() -> None:

@@ -81,9 +81,8 @@ def main(workers: int) -> dict[str, Any]:
     print(f"{'stage':<10} {'tasks':>6} {'documents':>10} {'seconds':>8} {'MB/s':>8} {'MB/s per core':>14}")
     for e in stages:
         per_core = e["mb_per_s"] / workers
-        print(
-            f"{e['stage']:<10} {e['tasks']:>6} {e['documents']:>10,} {e['seconds']:>8.2f} {e['mb_per_s']:>8.1f} {per_core:>14.1f}"
-        )
+        line = f"{e['stage']:<10} {e['tasks']:>6} {e['documents']:>10,} {e['seconds']:>8.2f} {e['mb_per_s']:>8.1f}"
+        print(f"{line} {per_core:>14.1f}")
     figures = {
         "quickstart_seconds": round(first[0], 2),
         "quickstart_cpu_seconds": round(first[1], 2),
