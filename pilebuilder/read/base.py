@@ -33,6 +33,8 @@ class Raw:
     licence: str | None = None
     date: str | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
+    beside: Mapping[str, Path] = field(default_factory=dict)
+    """Other raw files of the component that the reader wants along (`Reader.wants`), by name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,7 +24,10 @@ def _names(text: str) -> frozenset[str]:
 
 _BLOCKS = _names(
     "address article aside author body center dd details dialog div dl dt fieldset figcaption figure footer form"
-    " header hgroup hr html legend main nav opinion p section summary table tbody tfoot thead title"
+    " header hgroup hr html legend main nav p section summary table tbody tfoot thead title"
+    # court opinions (the XML of scanned case law)
+    " attorneys casename court decisiondate disposition docketnumber footnote headnotes judges opinion otherdate"
+    " parties syllabus"
 )
 _DROPPED = _names("script style template noscript head object svg iframe audio video canvas select button")
 _VOID = _names("area base br col embed hr img input link meta param source track wbr")
