@@ -1,15 +1,27 @@
 """Readers: raw files to documents, one module per format. Importing this registers the stage and every reader."""
 
 from pilebuilder.read import (  # noqa: F401
+    courtlistener,
+    csv_files,
+    europarl,
     gutenberg,
+    hackernews,
+    html_files,
+    huggingface,
+    irc,
     jats,
     jsonl,
+    markdown,
     mathematics,
     mediawiki,
+    parquet,
+    pdf,
     pubmed,
+    reddit,
     source_code,
     stackexchange,
     stage,
     text,
+    uspto,
     warc,
 )

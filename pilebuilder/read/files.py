@@ -10,7 +10,7 @@ from pathlib import Path
 from pilebuilder.read.archives import DEFAULT as CAPS
 from pilebuilder.read.archives import Caps, Member, Refused, tar_members, zip_members
 from pilebuilder.read.base import Item, Quarantined, Raw, Skipped
-from pilebuilder.read.streams import DEFAULT, Limits, Stream, StreamError, blocks
+from pilebuilder.read.streams import DEFAULT, Limits, Stream, StreamError, blocks, decode, kind_of
 
 MAX_FILE = 64 << 20
 """Bytes of one file that becomes one document; a text of that size has ten million words."""
@@ -58,7 +58,7 @@ def contents(
             yield Quarantined(reason="too_large", detail=f"more than {limit} bytes", key=raw.name)
             return
         parts.append(piece)
-    yield Content(raw.name, _unpacked(raw.name), b"".join(parts), 0)
+    yield Content(raw.name, _bare(raw.name), b"".join(parts), 0)
 
 
 def _chain(head: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
@@ -66,7 +66,7 @@ def _chain(head: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
     yield from rest
 
 
-def _unpacked(name: str) -> str:
+def _bare(name: str) -> str:
     """A file's name without the suffix of its compression."""
     return name.removesuffix(Path(name).suffix) if Path(name).suffix in (".gz", ".zst", ".bz2", ".xz") else name
 
@@ -107,6 +107,13 @@ def _members(
                     return
                 continue
             yield Content(name, member.name, data, member.offset)
+
+
+def unpacked(data: bytes, limit: int) -> bytes:
+    """A member's own compression removed, by its first bytes; raises `StreamError`."""
+    if kind_of(data[:64]) == "plain":
+        return data
+    return b"".join(decode(io.BytesIO(data), limits=Limits(max_bytes=limit)))
 
 
 def is_binary(data: bytes) -> bool:

@@ -108,21 +108,18 @@ def decode(data: bytes, declared: str | None = None) -> tuple[str, str]:
         return data.decode("ascii"), "ascii"
     except UnicodeDecodeError:
         pass
-    names = [map_encoding_to_html5(name) for name in (declared, _declared(data)) if name]
+    names = [str(map_encoding_to_html5(name)) for name in (declared, _declared(data)) if name]
     try:
         return data.decode("utf-8"), "utf-8"
     except UnicodeDecodeError:
         pass
-    text: str | None
     for name in names:
-        text = _mostly(data, name)
-        if text is not None:
-            return text, name
+        found = _mostly(data, name)
+        if found is not None:
+            return found, name
     guess = str(detect_encoding(data[: 64 << 10]))
     text = _mostly(data, guess)
-    if text is None:
-        text, guess = bytes_to_str(data, "windows-1252"), "windows-1252"
-    return text, guess
+    return (text, guess) if text is not None else (bytes_to_str(data, "windows-1252"), "windows-1252")
 
 
 def _declared(data: bytes) -> str | None:

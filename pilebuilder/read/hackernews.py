@@ -1,0 +1,44 @@
+"""Hacker News: stories with their comment trees, from item dumps or whole trees."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from pilebuilder.read.base import Item, Raw
+from pilebuilder.registry import reader
+
+
+@reader("hackernews", version=1)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HackerNews:
+    """Hacker News items as JSON lines (Firebase or BigQuery fields) or Algolia trees: one document a story.
+
+    Record unit: a story with the comments under it that the file holds; a file may be one item, one tree, a JSON
+    array, or lines of either, in any order, compressed or not. Key: ``hn:ID``. Text, clean style: title; the story's
+    text; then every comment depth first, ``author:`` and its text, each line under ``> `` marks for its depth;
+    `hide_users` leaves authors out. Children are in the order of ``kids`` (else by id); the HTML subset becomes text,
+    links are their full address. ``style: pile`` renders as the original's code did (``======``, ``~~~``, ``------``;
+    a chain follows the reply with most children). Meta: story id, title, by, score, time, comments; URL: the item's
+    page. Skipped: ``no_score`` (under `min_score`), ``no_comments`` (fewer than `min_comments`, by the item's own
+    count where it has one), ``deleted`` (deleted or dead stories), ``not_a_story`` (jobs, polls, options; with `kinds`
+    otherwise), ``missing`` (a literal null), ``no_story`` (comments whose story is not in the file, counted by
+    thread), ``empty_text``. Quarantined: ``bad_json``, ``bad_utf8``, ``no_id``, ``too_large``, ``wrong_format``.
+
+    Two passes: parents first (16 bytes an item in memory), then an external sort brings each tree together.
+    """
+
+    style: Annotated[Literal["clean", "pile"], Field(description="clean, or as the Pile's code did it")] = "clean"
+    kinds: Annotated[tuple[str, ...], Field(description="types of items that make documents")] = ("story",)
+    min_score: Annotated[int, Field(description="stories with a lower score are skipped")] = 1
+    min_comments: Annotated[int, Field(ge=0, description="stories with fewer comments are skipped")] = 1
+    hide_users: Annotated[bool, Field(description="leave user names out")] = False
+
+    def __call__(self, raw: Raw) -> Iterator[Item]:
+        from pilebuilder.read.hackernews_trees import read
+        from pilebuilder.read.whole import whole
+
+        return whole(raw, read(self, raw))

@@ -1,0 +1,43 @@
+"""Reddit submission dumps: self posts as documents, or the table of outbound links that OpenWebText2 is made from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from pilebuilder.read.base import Item, Raw
+from pilebuilder.registry import reader
+
+
+@reader("reddit-submissions", version=1)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RedditSubmissions:
+    """Monthly submission dumps (``RS_YYYY-MM.zst`` with a 2 GiB window; older ``.bz2``, ``.xz``; JSON lines).
+
+    Record unit: a submission. With ``take: self`` (default) each self post is a document: title, blank line, its
+    Markdown; key ``reddit:ID``. With ``take: links`` each outbound address is one: its text is the titles under which
+    it was submitted, its URL the address, key ``owt2:SHA1`` of the address; submissions of one address are grouped
+    (external sort, memory bounded) and their scores added, as OpenWebText2 did before it fetched the pages. Meta:
+    title, subreddit, score, comments, domain, over_18, author unless `hide_users`; for links ``reddit_id``,
+    ``subreddit``, ``reddit_score``, ``reddit_title``, ``reddit_created_utc`` as lists. Date: created_utc.
+
+    Skipped: ``link`` or ``self`` (what `take` does not ask for), ``score`` (under `min_score`, for links the sum),
+    ``deleted`` (removed text or author), ``over_18`` (with `skip_over_18`), ``empty_text``, and for links ``url``
+    (short, spaces, not http), ``host`` and ``suffix`` (the lists of the original: media, file hosts, binaries).
+    Quarantined: ``bad_json``, ``bad_utf8``, ``no_id``, ``too_large``, one line each; ``truncated``, ``corrupt``, ...
+    """
+
+    take: Annotated[Literal["self", "links"], Field(description="self posts, or outbound links")] = "self"
+    min_score: Annotated[int, Field(description="lower scores are skipped")] = 3
+    skip_over_18: Annotated[bool, Field(description="skip submissions marked as for adults")] = False
+    hide_users: Annotated[bool, Field(description="leave author names out of the meta")] = True
+    window_log: Annotated[int, Field(ge=10, le=31, description="largest zstd window, as a power of two")] = 31
+
+    def __call__(self, raw: Raw) -> Iterator[Item]:
+        from pilebuilder.read.reddit_rows import read
+        from pilebuilder.read.whole import whole
+
+        return whole(raw, read(self, raw))
