@@ -7,10 +7,9 @@ import pyarrow as pa
 
 from pilebuilder.dedup import runs
 from pilebuilder.dedup.exact import removed_earlier
-from pilebuilder.dedup.sketch import unfixed
+from pilebuilder.dedup.sketch import read_sketch, unfixed
 from pilebuilder.kernels import clusters
 from pilebuilder.kernels.shingles import SAMPLED
-from pilebuilder.partition import read_table
 from pilebuilder.task import Task, Workspace
 
 RECORD = 48
@@ -23,8 +22,8 @@ BESIDE = 256
 
 def scatter(task: Task, work: Workspace) -> None:
     """Task: band keys of the given sketches as one sorted run, and how many shingles each document has."""
-    sketches = [a for a in task.inputs if a.kind == "sketch"]
-    tables = [read_table(work.open(a), ["bands", "shingles"]) for a in sketches]
+    sketches = [a for a in task.inputs if a.kind in ("sketch", "index")]
+    tables = [read_sketch(work.open(a), ["bands", "shingles"]) for a in sketches]
     whole = pa.concat_tables(tables).combine_chunks()
     shingles = whole.column("shingles").to_numpy()
     local = np.flatnonzero(whole.column("bands").is_valid().to_numpy(zero_copy_only=False))
@@ -50,16 +49,26 @@ def candidates(task: Task, work: Workspace) -> None:
         key, doc = clusters.sort_by_key(key, doc)
     rows, ends = runs.runs_of_equals(key[1:] == key[:-1])
     members = doc[rows]
+    members, ends = without_foreign(members, ends, layout)
     members, ends = without_repeats(*in_pieces(members, ends))
     facts = {"members": len(members), "groups": len(ends)}
     runs.write(runs.table(members=runs.lists(members, ends)), work.output("groups.arrow", "groups", **facts))
 
 
+def without_foreign(members: np.ndarray, ends: np.ndarray, layout: runs.Layout) -> tuple[np.ndarray, np.ndarray]:
+    """Groups with a document of this corpus: what only other corpora share is not ours to compare."""
+    if not len(ends) or not any(name.startswith(runs.INDEXED) for name in layout.names):
+        return members, ends
+    sizes = np.diff(ends, prepend=0)
+    ours = np.add.reduceat(~layout.indexed(members), ends - sizes) > 0
+    return members[np.repeat(ours, sizes)], np.cumsum(sizes[ours])
+
+
 def in_pieces(members: np.ndarray, ends: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Very large groups as several of at most `PIECE` members, each led by the first members of the whole group.
 
-    A template or a licence can put a million documents into one group. Its pieces are compared one after the other, and
-    the leaders they share tie equal texts of different pieces together.
+    A template or a licence can put a million documents into one group. Its pieces are compared one after the other,
+    and the leaders they share tie equal texts of different pieces together.
     """
     sizes = np.diff(ends, prepend=0)
     if not np.any(sizes > PIECE):

@@ -9,8 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-CARRIED = ("id", "bytes", "date")
-"""Columns of a sketch that survivor rules read, beside signals."""
+from pilebuilder.dedup.runs import INDEXED
 
 
 def carried(rules: Sequence[str]) -> list[str]:
@@ -30,7 +29,8 @@ def rank_keys(
 
     `component` is the index in `names` of each row's component.
     """
-    keys: list[np.ndarray] = []
+    foreign = np.array([name.startswith(INDEXED) for name in names], bool)
+    keys: list[np.ndarray] = [~foreign[component]]  # what another corpus holds already comes first
     for rule in rules:
         if rule == "priority":
             place = {name: i for i, name in enumerate(priority)}
@@ -67,20 +67,29 @@ def id_keys(ids: pa.ChunkedArray) -> list[np.ndarray]:
     return [place]
 
 
-def allowed(names: Sequence[str], policies: Mapping[str, Mapping[str, Any]], method: str) -> np.ndarray:
-    """Square matrix: may a document of the column's component replace one of the row's, by this method?"""
-    matrix = np.ones((len(names), len(names)), bool)
+def allowed(
+    names: Sequence[str], policies: Mapping[str, Mapping[str, Any]], method: str, within: bool = True
+) -> np.ndarray:
+    """Square matrix: may a document of the column's component replace one of the row's, by this method?
+
+    Documents of an index are never replaced; without `within` only they replace others.
+    """
+    foreign = np.array([name.startswith(INDEXED) for name in names], bool)
+    bare = [name.removeprefix(INDEXED) for name in names]
+    matrix = np.tile(foreign | within, (len(names), 1))
     for row, name in enumerate(names):
         policy = policies.get(name)
+        if foreign[row]:
+            matrix[row] = False
         if policy is None:
             continue
         against = policy["against"]
         if method not in policy["methods"]:
             matrix[row] = False
         elif against == "self":
-            matrix[row] = np.arange(len(names)) == row
+            matrix[row] &= [other == name for other in bare]
         elif against != "all":
-            matrix[row] = [other in against for other in names]
+            matrix[row] &= [other in against for other in bare]
     return matrix
 
 

@@ -66,6 +66,12 @@ class Policy(Section):
     )
 
 
+class Index(Section):
+    """Keep what a later corpus needs to be deduplicated against this one (see `pilebuilder.dedup.index`)."""
+
+    sample: int = Field(256, ge=16, le=1 << 16, description="shingle hashes kept of each text, 4 bytes each")
+
+
 class Config(Section):
     """Exact, by address, and near: in this order, each on what the one before left."""
 
@@ -83,6 +89,16 @@ class Config(Section):
     components: dict[str, Policy] = Field(default_factory=dict, description="policy of single components")
     signature: bool = Field(False, description="keep whole MinHash signatures in the sketches, for datasketch")
 
+    index: Index | None = Field(None, description="write a persistent index into the output folder")
+    against: tuple[str, ...] = Field((), description="folders of indexes of other corpora; theirs stay, ours leave")
+    within: bool = Field(True, description="compare the corpus with itself too; false: only with `against`")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Config:
+        if not self.within and not self.against:
+            raise ValueError("`within: false` leaves nothing to compare with: name an index under `against`")
+        return self
+
     def components_named(self) -> set[str]:
         """Components that this section mentions, to be checked against the recipe's."""
         listed = {name for p in self.components.values() if isinstance(p.against, tuple) for name in p.against}
@@ -95,6 +111,7 @@ class Config(Section):
     def sketch(self) -> dict[str, Any]:
         """Parameters of the sketch: all that it depends on, and no more."""
         params: dict[str, Any] = {"signature": self.signature, "signals": self.signals()}
+        params["sample"] = self.index.sample if self.index is not None else 0
         if self.minhash is None:
             return {**params, "near": False}
         same = ("ngram", "bands", "rows", "seed", "scheme", "short")

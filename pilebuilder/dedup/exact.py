@@ -12,9 +12,8 @@ import numpy as np
 import pyarrow as pa
 
 from pilebuilder.dedup import choose, runs
-from pilebuilder.dedup.sketch import unfixed
+from pilebuilder.dedup.sketch import read_sketch, unfixed
 from pilebuilder.kernels import clusters
-from pilebuilder.partition import read_table
 from pilebuilder.task import Task, Workspace
 
 MERGED = ("doc", "survivor", "duplicate_of", "similarity", "cluster")
@@ -26,8 +25,8 @@ RECORD = 160
 def scatter(task: Task, work: Workspace) -> None:
     """Task: keys of the given sketches, sorted; documents removed by an earlier method are left out."""
     column, carry = task.params["column"], task.params["carry"]
-    sketches = [a for a in task.inputs if a.kind == "sketch"]
-    tables = [read_table(work.open(a), [column, *carry]) for a in sketches]
+    sketches = [a for a in task.inputs if a.kind in ("sketch", "index")]
+    tables = [read_sketch(work.open(a), [column, *carry]) for a in sketches]
     whole = pa.concat_tables(tables).combine_chunks()
     local = np.flatnonzero(whole.column(column).is_valid().to_numpy(zero_copy_only=False))
     local = local[~removed_earlier(task, work, local)]
@@ -92,7 +91,7 @@ def resolve(task: Task, work: Workspace) -> None:
     component = layout.components(doc)
     keys = choose.rank_keys(found, component, layout.names, params["survivor"], params["priority"])
     best, _ = choose.in_clusters(label, keys, doc)
-    may = choose.allowed(layout.names, params["policies"], params["method"])
+    may = choose.allowed(layout.names, params["policies"], params["method"], params["within"])
     replaced = clusters.choose(best, ends, component, may)
     write_merged(work, found, replaced, np.ones(len(doc)), np.diff(ends, prepend=0)[label], groups=len(ends))
 

@@ -15,6 +15,8 @@ from pilebuilder.task import Artifact, Task, Workspace
 SAMPLE_CLUSTERS = 20
 """Largest clusters that the report shows."""
 SAMPLE_MEMBERS = 5
+GIANT = 1000
+"""Documents from which on a cluster is worth a person's look: a template, a licence, an error page."""
 
 
 def listing(task: Task, work: Workspace) -> None:
@@ -109,6 +111,7 @@ def _follow(part: pa.Table, later: pa.Table) -> pa.Table:
 
 def summary(task: Task, work: Workspace) -> None:
     """Task: how large clusters are, and samples of the largest, for the report; sizes of clusters for mix."""
+    layout = runs.Layout.read(work.open(task.inputs[0]))
     fates = runs.open_all(work, task.inputs, "fate")
     merged = runs.open_all(work, task.inputs, "merged")
     survivors = np.concatenate([np.zeros(0, np.int64), *(runs.column(t, "survivor") for t in fates)])
@@ -118,9 +121,20 @@ def summary(task: Task, work: Workspace) -> None:
     rows = [_sample(fates, merged, survivor, size) for survivor, size in largest]
     sizes, counts = np.unique(copies + 1, return_counts=True)
     kind = pa.schema([("survivor", pa.string()), ("size", pa.int64()), ("members", pa.list_(pa.string()))])
-    write_table(
-        pa.Table.from_pylist(rows, schema=kind), work.output("clusters.parquet", "clusters", **_facts(sizes, counts))
-    )
+    path = work.output("clusters.parquet", "clusters", **_facts(sizes, counts))
+    write_table(pa.Table.from_pylist(rows, schema=kind), path)
+    for ordinal, partition in enumerate(task.params["partitions"]):
+        base = layout.bases[ordinal]
+        low, high = np.searchsorted(doc, [base, base + layout.documents[ordinal]])
+        if high > low:
+            table = pa.table(
+                {
+                    "row": pa.array((doc[low:high] - base).astype(np.int32)),
+                    "cluster_size": pa.array(copies[low:high] + 1),
+                }
+            )
+            path = work.output(f"sizes-{ordinal:05}.parquet", "cluster_sizes", partition=partition, ordinal=ordinal)
+            write_table(table, path)
 
 
 def _facts(sizes: np.ndarray, counts: np.ndarray) -> dict[str, Any]:
@@ -128,6 +142,7 @@ def _facts(sizes: np.ndarray, counts: np.ndarray) -> dict[str, Any]:
         "clusters": int(counts.sum()),
         "documents": int((sizes * counts).sum()),
         "largest": int(sizes.max(initial=0)),
+        "giant": int(counts[sizes >= GIANT].sum()),
         "sizes": [[int(s), int(n)] for s, n in zip(sizes, counts, strict=True)][:1000],
     }
 

@@ -71,6 +71,9 @@ def unlists(table: pa.Table, name: str, start: int, stop: int) -> tuple[np.ndarr
     return array.values.to_numpy()[offsets[0] : offsets[-1]], offsets[1:] - offsets[0]
 
 
+INDEXED = "index:"
+
+
 @dataclass(frozen=True, slots=True)
 class Layout:
     """Where each partition's documents lie in the corpus numbering."""
@@ -81,7 +84,7 @@ class Layout:
     component: np.ndarray
     """Index of each partition's component (int32)."""
     names: Sequence[str]
-    """Component names, sorted."""
+    """Component names, sorted; those of other corpora's indexes begin with `INDEXED`."""
 
     @classmethod
     def read(cls, path: Path) -> Layout:
@@ -100,6 +103,11 @@ class Layout:
     def components(self, docs: np.ndarray) -> np.ndarray:
         """Component index of each document number (int32)."""
         return np.asarray(self.component[self.partitions(docs)])
+
+    def indexed(self, docs: np.ndarray) -> np.ndarray:
+        """Which documents belong to another corpus's index (bool)."""
+        foreign = np.array([name.startswith(INDEXED) for name in self.names], bool)
+        return np.asarray(foreign[self.components(docs)])
 
     def partitions(self, docs: np.ndarray) -> np.ndarray:
         """Ordinal of the partition that holds each document."""

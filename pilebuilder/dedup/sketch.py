@@ -10,6 +10,8 @@ from pydantic import Field
 from pilebuilder import registry
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import numpy as np
     import pyarrow as pa
 
@@ -25,7 +27,8 @@ class DedupSketch:
     Columns, one row per document of the partition, in row order: ``id``; ``digest`` (16 bytes, of the text with white
     space normalised); ``url_key`` (16 bytes, null without an address); ``shingles`` (with repeats); ``bytes`` of text;
     ``date``; ``bands`` (8 bytes for each band, null for a text that has no shingle); ``signature`` (4 bytes for each
-    permutation) on request; and the ``signal.*`` columns that the survivor rule reads.
+    permutation) on request; ``sample`` and ``limit`` (see `pilebuilder.dedup.index`) on request; and the ``signal.*``
+    columns that the survivor rule reads.
     """
 
     near: bool = True
@@ -37,6 +40,7 @@ class DedupSketch:
     scheme: Literal["affine32", "legacy"] = "affine32"
     short: Literal["whole", "skip"] = "whole"
     signature: bool = False
+    sample: Annotated[int, Field(ge=0, le=1 << 16, description="smallest shingle hashes to keep; 0: none")] = 0
     signals: tuple[str, ...] = ()
 
     def __call__(self, docs: Docs) -> pa.Table:
@@ -66,9 +70,31 @@ class DedupSketch:
                 columns["signature"] = fixed(signatures, absent)
         else:
             columns["shingles"] = pa.array(np.zeros(len(docs), np.int64))
+            columns["bands"] = pa.nulls(len(docs), pa.binary(8 * self.bands))
+        if self.sample:
+            columns["sample"], columns["limit"] = self._samples(data, offsets, columns["shingles"].to_numpy())
         for name in self.signals:
             columns["signal." + name] = signal(docs.table, name)
         return pa.table(columns)
+
+    def _samples(self, data: np.ndarray, offsets: np.ndarray, counts: np.ndarray) -> tuple[pa.Array, pa.Array]:
+        """Smallest shingle hashes of each text, some texts at a time, and up to which hash they are complete."""
+        import numpy as np
+        import pyarrow as pa
+
+        from pilebuilder.dedup.runs import lists
+        from pilebuilder.kernels import shingles
+
+        parts, limits = [], [np.zeros(0, np.int64)]
+        for start in range(0, len(counts), 4096):
+            part = slice(start, start + 4096)
+            rows = np.arange(len(counts))[part]
+            hashes, ends = shingles.collect(data, offsets, rows, counts[part], self.ngram)
+            some, stops, limit = shingles.smallest(hashes, ends, self.sample, shingles.sampling_limits(counts[part]))
+            parts.append(lists(some, stops))
+            limits.append(limit)
+        whole = pa.concat_arrays(parts) if parts else pa.array([], pa.large_list(pa.uint32()))
+        return whole, pa.array(np.concatenate(limits))
 
     @staticmethod
     def _url_keys(docs: Docs) -> pa.Array:
@@ -134,3 +160,27 @@ def make(task: Task, work: Workspace) -> None:
     )
     sketch = registry.make("sketch", "dedup", task.params)
     write_table(sketch(docs), path)
+
+
+def read_sketch(path: Path, columns: list[str]) -> pa.Table:
+    """Columns of a sketch, or of an index file in the place of one.
+
+    A document of an index stands for its survivor; a signal that an index does not have is null.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    from pilebuilder.partition import read_table
+
+    held = pq.read_schema(path).names
+    is_index = "survivor" in held
+    table = read_table(path, [c for c in columns if c in held] + (["survivor"] if is_index else []))
+    if is_index and "id" in columns:
+        names = pc.coalesce(table.column("survivor"), table.column("id"))
+        table = table.set_column(table.schema.get_field_index("id"), "id", names)
+    for name in columns:
+        if name not in held:
+            assert name.startswith("signal."), name
+            table = table.append_column(name, pa.nulls(table.num_rows, pa.float64()))
+    return table.select(columns)

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar
 
 from pydantic import BaseModel
@@ -54,7 +55,9 @@ class Dedup:
         if config.minhash is not None:
             found = yield from plan.near(config.minhash, merged)
             merged, methods = merged + found, methods + ["minhash"] * len(found)
-        yield from plan.finish(merged, methods)
+        listed, summed = yield from plan.finish(merged, methods)
+        if config.index is not None:
+            yield from plan.index(listed, summed)
 
 
 @dataclass(slots=True)
@@ -69,10 +72,14 @@ class Plan:
     """The phases of one run, with what they share."""
 
     def __init__(self, config: settings.Config, view: View) -> None:
+        from pilebuilder.dedup.index import comparable, open_index
         from pilebuilder.dedup.runs import allowance
 
         self.config = config
-        self.partitions = view.partitions()
+        self.own = view.partitions()
+        sketch = comparable(config.sketch())
+        self.foreign = [f for folder in config.against for f in open_index(_beside(view, folder), sketch).files]
+        self.partitions = [*self.own, *self.foreign]
         self.documents: int = sum(p.facts["documents"] for p in self.partitions)
         self.held = [*view.artifacts("filter", "sketch")]
         self.room = allowance(view.recipe.memory)
@@ -82,6 +89,7 @@ class Plan:
             "survivor": list(config.survivor),
             "priority": list(config.priority),
             "policies": {k: v.model_dump(mode="json") for k, v in sorted(config.components.items())},
+            "within": config.within,
         }
 
     def task(
@@ -99,10 +107,13 @@ class Plan:
 
     def prepare(self) -> Step:
         """The layout of the corpus; a sketch of every partition."""
-        rows = [[p.facts["component"], p.facts["documents"]] for p in self.partitions]
+        from pilebuilder.dedup.runs import INDEXED
+
+        rows = [[p.facts["component"], p.facts["documents"]] for p in self.own]
+        rows += [[INDEXED + f.facts["component"], f.facts["documents"]] for f in self.foreign]
         tasks = [self.task("layout", "runs:write_layout", [], partitions=rows)]
         by_partition = {a.facts["partition"]: a for a in self.held}
-        wanting = [i for i, p in enumerate(self.partitions) if p.sha256 not in by_partition]
+        wanting = [i for i, p in enumerate(self.own) if p.sha256 not in by_partition]
         for i in wanting:
             partition = self.partitions[i]
             component = partition.facts["component"]
@@ -111,7 +122,7 @@ class Plan:
         (self.layout,) = layout.of("layout")
         for i, manifest in zip(wanting, made, strict=True):
             by_partition[self.partitions[i].sha256] = manifest.of("sketch")[0]
-        self.sketches = [by_partition[p.sha256] for p in self.partitions]
+        self.sketches = [*(by_partition[p.sha256] for p in self.own), *self.foreign]
 
     def groups(self, record: int) -> list[Group]:
         """Partitions in groups whose records of this size fit into a task."""
@@ -182,7 +193,8 @@ class Plan:
         tasks = []
         for i in joined.facts["partitions"]:
             partition = self.partitions[i]
-            inputs = [partition, self.sketches[i], self.layout, assign]
+            source = [partition, self.sketches[i]] if i < len(self.own) else [partition]
+            inputs = [*source, self.layout, assign]
             params = {"ordinal": i, "ngram": near.ngram, "carry": carry}
             tasks.append(
                 self.task(f"shingles/{i:05}", "verify:extract", inputs, partition.facts["component"], **params)
@@ -203,13 +215,35 @@ class Plan:
         thresholds = {"minhash": self.config.minhash.verify} if self.config.minhash else {}
         shared = {"methods": methods, "thresholds": thresholds}
         tasks = []
-        for i, p in enumerate(self.partitions):
+        for i, p in enumerate(self.own):
             inputs = [p, self.layout, *merged]
             tasks.append(
                 self.task(f"removal/{i:05}", "remove:listing", inputs, p.facts["component"], ordinal=i, **shared)
             )
         listed = yield tasks
-        yield [self.task("clusters", "remove:summary", [*merged, *_of(listed, "fate")])]
+        digests = [p.sha256 for p in self.own]
+        inputs = [self.layout, *merged, *_of(listed, "fate")]
+        (summed,) = yield [self.task("clusters", "remove:summary", inputs, partitions=digests)]
+        return listed, summed
+
+    def index(self, listed: list[Manifest], summed: Manifest) -> Step:
+        """Write the persistent index: one file for each partition, and the file that names them."""
+        from pilebuilder.dedup.index import comparable
+
+        sizes = {a.facts["ordinal"]: a for a in summed.of("cluster_sizes")}
+        tasks = []
+        for i, p in enumerate(self.own):
+            inputs = [self.sketches[i], *listed[i].of("removal"), *([sizes[i]] if i in sizes else [])]
+            tasks.append(self.task(f"index/{i:05}", "index:record", inputs, p.facts["component"], ordinal=i))
+        recorded = yield tasks
+        files, sketch = _of(recorded, "index"), comparable(self.config.sketch())
+        yield [self.task("index", "index:finish", files, sketch=sketch, names=[a.facts["public"] for a in files])]
+
+
+def _beside(view: View, folder: str) -> Path:
+    """A folder that a recipe names: relative to the recipe."""
+    home = getattr(view.recipe, "path", None)
+    return (Path(home).resolve().parent if home else Path()) / folder
 
 
 def _of(manifests: list[Manifest], kind: str) -> list[Artifact]:

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from pilebuilder.dedup import choose, runs
 from pilebuilder.dedup.exact import write_merged
+from pilebuilder.dedup.sketch import read_sketch
 from pilebuilder.document import text_buffers
 from pilebuilder.kernels import clusters, shingles
 from pilebuilder.partition import read_table
@@ -25,7 +26,7 @@ TEXT_ROWS = 2048
 def extract(task: Task, work: Workspace) -> None:
     """Task: shingle sets of one partition's candidates, and what the survivor rule needs of them."""
     params = task.params
-    partition, sketch, layout_file, assign_file = task.inputs
+    *sources, layout_file, assign_file = task.inputs
     layout = runs.Layout.read(work.open(layout_file))
     assign = runs.read(work.open(assign_file))
     base = layout.bases[params["ordinal"]]
@@ -33,28 +34,49 @@ def extract(task: Task, work: Workspace) -> None:
     low, high = np.searchsorted(docs, [base, base + layout.documents[params["ordinal"]]])
     docs, batch = docs[low:high], runs.column(assign, "batch")[low:high]
     carry = params["carry"]
-    known = read_table(work.open(sketch), ["shingles", *carry]).take(docs - base).combine_chunks()
+    known = read_sketch(work.open(sources[-1]), ["shingles", *carry]).take(docs - base).combine_chunks()
     counts = known.column("shingles").to_numpy()
-    pieces, ends, filled = [], np.zeros(len(docs), np.int64), 0
-    for start, stop, text, rows in _texts(work, partition, docs - base):
-        data, offsets = text_buffers(text)
-        hashes, stops = shingles.collect(data, offsets, rows, counts[start:stop], params["ngram"])
-        pieces.append(pa.array(hashes))
-        ends[start:stop] = stops + filled
-        filled += len(hashes)
+    if sources[-1].kind == "index":
+        flat, ends, limits = _sampled_sets(work, sources[-1], docs - base)
+    else:
+        flat, ends = _sets(work, sources[0], docs - base, counts, params["ngram"])
+        limits = shingles.sampling_limits(counts)
     order = np.argsort(batch, kind="stable")
     columns = {name: known.column(name).combine_chunks().take(order) for name in carry}
     table = runs.table(
         batch=batch[order],
         doc=docs[order],
-        shift=shingles.sampling_shift(counts)[order],
+        limit=limits[order],
         start=np.append(0, ends)[:-1][order],
         stop=ends[order],
         **columns,
     )
     runs.write(table, work.output("candidates.arrow", "candidates"))
-    flat = pa.chunked_array(pieces, pa.uint32())
     runs.write(pa.table({"hashes": flat}), work.output("shingles.arrow", "shingles"))
+
+
+def _sets(
+    work: Workspace, partition: Artifact, rows: np.ndarray, counts: np.ndarray, ngram: int
+) -> tuple[pa.ChunkedArray, np.ndarray]:
+    """Shingle sets of some of a partition's texts, and where each ends."""
+    pieces, ends, filled = [], np.zeros(len(rows), np.int64), 0
+    for start, stop, text, local in _texts(work, partition, rows):
+        data, offsets = text_buffers(text)
+        hashes, stops = shingles.collect(data, offsets, local, counts[start:stop], ngram)
+        pieces.append(pa.array(hashes))
+        ends[start:stop] = stops + filled
+        filled += len(hashes)
+    return pa.chunked_array(pieces, pa.uint32()), ends
+
+
+def _sampled_sets(
+    work: Workspace, index: Artifact, rows: np.ndarray
+) -> tuple[pa.ChunkedArray, np.ndarray, np.ndarray]:
+    """The same from the samples of an index file, and up to which hash each is complete."""
+    table = read_table(work.open(index), ["sample", "limit"]).take(rows).combine_chunks()
+    lists = table.column("sample").combine_chunks()
+    ends = lists.offsets.to_numpy()[1:] - lists.offsets.to_numpy()[0]
+    return pa.chunked_array([lists.flatten()], pa.uint32()), ends.astype(np.int64), table.column("limit").to_numpy()
 
 
 def _texts(
@@ -85,14 +107,14 @@ def confirm(task: Task, work: Workspace) -> None:
     part = found.take(rows).combine_chunks()
     keys = choose.rank_keys(part, component[rows], layout.names, params["survivor"], params["priority"])
     best, stops = choose.in_clusters(root[rows], keys, doc[rows])
-    may = choose.allowed(layout.names, params["policies"], "minhash")
+    may = choose.allowed(layout.names, params["policies"], "minhash", params["within"])
     replaced = np.full(len(doc), -1)
     if params["transitive"]:
         chosen = clusters.choose(best, stops, component[rows], may)
         replaced[rows] = np.where(chosen >= 0, rows[chosen], -1)
     else:
         bars = {"jaccard": params["verify"], "containment": params["containment"]}
-        arrays = (sets.hashes, sets.bounds, sets.shifts)
+        arrays = (sets.hashes, sets.bounds, sets.limits)
         replaced = clusters.choose_similar(rows[best], stops, component, may, *arrays, **bars)
     gone = np.flatnonzero(replaced >= 0)
     gone = gone[np.argsort(replaced[gone], kind="stable")]
@@ -106,13 +128,13 @@ def confirm(task: Task, work: Workspace) -> None:
 class Sets:
     """Shingle sets of one batch, in memory, or mapped from a file when one component alone is larger than the budget.
 
-    A mapped file is read in portions of `limit` bytes, after each of which its pages are given back.
+    A mapped file is read in portions of `room` bytes, after each of which its pages are given back.
     """
 
     hashes: np.ndarray
     bounds: np.ndarray
-    shifts: np.ndarray
-    limit: int
+    limits: np.ndarray
+    room: int
     spill: Path | None
 
     def verify(
@@ -125,7 +147,7 @@ class Sets:
         for low, high in self._portions(weight):
             first = ends[low - 1] if low else 0
             compared += clusters.verify(
-                members[first : ends[high - 1]], ends[low:high] - first, self.hashes, self.bounds, self.shifts,
+                members[first : ends[high - 1]], ends[low:high] - first, self.hashes, self.bounds, self.limits,
                 parent, jaccard=jaccard, containment=containment,
             )  # fmt: skip
         clusters.flatten(parent)
@@ -137,17 +159,17 @@ class Sets:
         weight = 4 * np.cumsum(np.diff(self.bounds)[second])
         for low, high in self._portions(weight):
             part = slice(low, high)
-            out[part] = clusters.similarities(first[part], second[part], self.hashes, self.bounds, self.shifts)
+            out[part] = clusters.similarities(first[part], second[part], self.hashes, self.bounds, self.limits)
         return out
 
     def _portions(self, weight: np.ndarray) -> Iterator[tuple[int, int]]:
-        """Ranges of items of about `limit` bytes; `weight` is the running sum."""
+        """Ranges of items of about `room` bytes; `weight` is the running sum."""
         low = 0
         while low < len(weight):
             high = len(weight)
             if self.spill is not None:
                 done = weight[low - 1] if low else 0
-                high = max(low + 1, int(np.searchsorted(weight, done + self.limit, "right")))
+                high = max(low + 1, int(np.searchsorted(weight, done + self.room, "right")))
             yield low, high
             low = high
             if self.spill is not None:
@@ -182,8 +204,8 @@ def _load(work: Workspace, files: list[Artifact], batch: int, limit: int) -> tup
             at += int((stop - start).sum())
     else:
         hashes = _spilled(spill, parts)
-    shifts = found.column("shift").to_numpy()
-    return found.drop_columns(["batch", "start", "stop", "shift"]), Sets(hashes, bounds, shifts, limit, spill)
+    limits = found.column("limit").to_numpy()
+    return found.drop_columns(["batch", "start", "stop", "limit"]), Sets(hashes, bounds, limits, limit, spill)
 
 
 def _spilled(path: Path, parts: list[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> np.ndarray:

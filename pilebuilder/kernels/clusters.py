@@ -174,13 +174,11 @@ def _shared(hashes: Any, start: Any, stop: Any, slots: Any, stamps: Any, stamp: 
 
 
 @kernel(types.int64(SET, types.int64, types.int64, types.int64))
-def _sampled(hashes: Any, start: Any, stop: Any, shift: Any) -> Any:
-    """How many of the hashes belong to the sample of this shift: those below 2^(32 - shift)."""
-    if shift == 0:
-        return stop - start
+def _sampled(hashes: Any, start: Any, stop: Any, limit: Any) -> Any:
+    """How many of the hashes belong to the sample of hashes up to `limit`."""
     count = 0
     for k in range(start, stop):
-        count += hashes[k] >> U32(32 - shift) == U32(0)
+        count += np.int64(hashes[k]) <= limit
     return count
 
 
@@ -191,22 +189,25 @@ def _sampled(hashes: Any, start: Any, stop: Any, shift: Any) -> Any:
     )
 )  # fmt: skip
 def _similarity(
-    hashes: Any, bounds: Any, shifts: Any, i: Any, j: Any, jaccard: Any, containment: Any,
+    hashes: Any, bounds: Any, limits: Any, i: Any, j: Any, jaccard: Any, containment: Any,
     slots: Any, stamps: Any, stamp: Any, mask: Any,
 ) -> Any:  # fmt: skip
     """Jaccard similarity of set j with set i, which is in the table; -1 when neither bound is reached.
 
-    `containment` above 1 is never reached. Sets sampled at different shifts are compared at the coarser one.
+    `containment` above 1 is never reached. A set may be a sample, of its hashes up to a limit: two sets are compared
+    below the lower of their limits.
     """
-    shift = max(shifts[i], shifts[j])
-    a = _sampled(hashes, bounds[i], bounds[i + 1], shift if shifts[i] < shift else 0)
-    b = _sampled(hashes, bounds[j], bounds[j + 1], shift if shifts[j] < shift else 0)
+    limit = min(limits[i], limits[j])
+    a, b = bounds[i + 1] - bounds[i], bounds[j + 1] - bounds[j]
+    if limits[i] != limits[j]:
+        a = _sampled(hashes, bounds[i], bounds[i + 1], limit)
+        b = _sampled(hashes, bounds[j], bounds[j + 1], limit)
     needed = np.int64(np.ceil(jaccard * (a + b) / (1.0 + jaccard) - 1e-9))
     if containment <= 1.0:
         needed = min(needed, np.int64(np.ceil(containment * min(a, b) - 1e-9)))
     if needed > min(a, b):
         return -1.0
-    stop_early = shifts[i] == shifts[j]
+    stop_early = limits[i] == limits[j]
     found = _shared(
         hashes, bounds[j], bounds[j + 1], slots, stamps, stamp, mask, needed if stop_early else 0
     )  # fmt: skip
@@ -217,7 +218,7 @@ def _similarity(
 
 @kernel(types.int64(INT64S, INT64S, SET, INT64S, INT64S, types.float64, types.float64, INDEX, SLOTS, STAMPS, INDEX))
 def _verify(
-    members: Any, ends: Any, hashes: Any, bounds: Any, shifts: Any, jaccard: Any, containment: Any,
+    members: Any, ends: Any, hashes: Any, bounds: Any, limits: Any, jaccard: Any, containment: Any,
     parent: Any, slots: Any, stamps: Any, leaders: Any,
 ) -> Any:  # fmt: skip
     """Join the members of candidate groups whose similarity is proven; returns the number of comparisons.
@@ -255,7 +256,7 @@ def _verify(
                     stamp += np.int32(1)
                     mask = _load(hashes, bounds[i], bounds[i + 1], slots, stamps, stamp)
                 compared += 1
-                if _similarity(hashes, bounds, shifts, i, j, jaccard, containment, slots, stamps, stamp, mask) >= 0:
+                if _similarity(hashes, bounds, limits, i, j, jaccard, containment, slots, stamps, stamp, mask) >= 0:
                     unite(parent, i, j)
                     joined = True
                     if not whole:
@@ -269,7 +270,7 @@ def _verify(
 
 @kernel(types.void(INT64S, INT64S, SET, INT64S, INT64S, SLOTS, STAMPS, FLOATS))
 def _similarities(
-    first: Any, second: Any, hashes: Any, bounds: Any, shifts: Any, slots: Any, stamps: Any, out: Any
+    first: Any, second: Any, hashes: Any, bounds: Any, limits: Any, slots: Any, stamps: Any, out: Any
 ) -> None:
     stamp = np.int32(0)
     loaded = np.int64(-1)
@@ -280,7 +281,7 @@ def _similarities(
             loaded = i
             stamp += np.int32(1)
             mask = _load(hashes, bounds[i], bounds[i + 1], slots, stamps, stamp)
-        out[k] = max(0.0, _similarity(hashes, bounds, shifts, i, j, 0.0, 2.0, slots, stamps, stamp, mask))
+        out[k] = max(0.0, _similarity(hashes, bounds, limits, i, j, 0.0, 2.0, slots, stamps, stamp, mask))
 
 
 def slots_for(bounds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -295,7 +296,7 @@ def verify(
     ends: np.ndarray,
     hashes: np.ndarray,
     bounds: np.ndarray,
-    shifts: np.ndarray,
+    limits: np.ndarray,
     parent: np.ndarray,
     *,
     jaccard: float,
@@ -303,24 +304,24 @@ def verify(
 ) -> int:
     """Join sets in `parent` over verified pairs of the candidate groups; returns the number of comparisons made.
 
-    `members[ends[g-1]:ends[g]]` are candidate group g; set i is ``hashes[bounds[i]:bounds[i+1]]``, distinct, sampled
-    at `shifts[i]`. `parent` is a union-find forest, at first ``np.arange``; `flatten` it at the end.
+    `members[ends[g-1]:ends[g]]` are candidate group g; set i is ``hashes[bounds[i]:bounds[i+1]]``, distinct, all of
+    those up to `limits[i]`. `parent` is a union-find forest, at first ``np.arange``; `flatten` it at the end.
     """
     slots, stamps = slots_for(bounds)
     bar = 2.0 if containment is None else containment
     leaders = np.zeros(LEADERS, np.int64)
     return int(
-        _verify(members, ends, hashes, bounds, shifts, jaccard, bar, parent, slots, stamps, leaders)
+        _verify(members, ends, hashes, bounds, limits, jaccard, bar, parent, slots, stamps, leaders)
     )  # fmt: skip
 
 
 def similarities(
-    first: np.ndarray, second: np.ndarray, hashes: np.ndarray, bounds: np.ndarray, shifts: np.ndarray
+    first: np.ndarray, second: np.ndarray, hashes: np.ndarray, bounds: np.ndarray, limits: np.ndarray
 ) -> np.ndarray:
     """Jaccard similarity of set pairs (float64); fastest when equal values of `first` stand together."""
     out = np.zeros(len(first), np.float64)
     slots, stamps = slots_for(bounds)
-    _similarities(first, second, hashes, bounds, shifts, slots, stamps, out)
+    _similarities(first, second, hashes, bounds, limits, slots, stamps, out)
     return out
 
 
@@ -359,7 +360,7 @@ def _choose(order: Any, ends: Any, component: Any, allowed: Any, kept: Any, repl
     )
 )  # fmt: skip
 def _choose_similar(
-    order: Any, ends: Any, component: Any, allowed: Any, hashes: Any, bounds: Any, shifts: Any, jaccard: Any,
+    order: Any, ends: Any, component: Any, allowed: Any, hashes: Any, bounds: Any, limits: Any, jaccard: Any,
     containment: Any, slots: Any, stamps: Any, kept: Any, replaced: Any,
 ) -> None:  # fmt: skip
     """As `_choose`, but a document leaves only for a survivor that it is similar to itself."""
@@ -374,7 +375,7 @@ def _choose_similar(
             for n in range(min(count, RIVALS)):
                 j = kept[(count - 1 - n) % len(kept)] if count > RIVALS else kept[n]
                 if allowed[component[i], component[j]] and (
-                    _similarity(hashes, bounds, shifts, i, j, jaccard, containment, slots, stamps, stamp, mask) >= 0
+                    _similarity(hashes, bounds, limits, i, j, jaccard, containment, slots, stamps, stamp, mask) >= 0
                 ):
                     replaced[i] = j
                     break
@@ -403,7 +404,7 @@ def choose_similar(
     allowed: np.ndarray,
     hashes: np.ndarray,
     bounds: np.ndarray,
-    shifts: np.ndarray,
+    limits: np.ndarray,
     *,
     jaccard: float,
     containment: float | None = None,
@@ -412,7 +413,7 @@ def choose_similar(
     replaced = np.full(len(order), -1)
     longest = int(np.diff(ends, prepend=0).max(initial=0))
     _choose_similar(
-        order, ends, component, allowed, hashes, bounds, shifts, jaccard,
+        order, ends, component, allowed, hashes, bounds, limits, jaccard,
         2.0 if containment is None else containment, *slots_for(bounds), np.zeros(longest + 1, np.int64), replaced,
     )  # fmt: skip
     return replaced

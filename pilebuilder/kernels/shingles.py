@@ -288,7 +288,8 @@ def hash_words(folded: Any, end: Any, final: Any, prefix: Any, count: Any, edges
     total = _find_edges(folded, end, edges)
     poly = prefix[count]
     for k in range(0, total, 2):
-        at, stop = np.intp(edges[k]), np.intp(edges[k + 1])
+        at: Any = np.intp(edges[k])
+        stop: Any = np.intp(edges[k + 1])
         size = stop - at
         open_end = stop == end and not final
         if size > 16 or open_end:
@@ -410,8 +411,7 @@ def _collect(
     for index in range(len(rows)):
         row = rows[index]
         at, stop = offsets[row], offsets[row + 1]
-        shift = ends[index]
-        top = np.uint32(0xFFFFFFFF) >> np.uint32(shift)
+        top = ends[index]
         stamp = np.int32(index + 1)
         size = 64
         while size < len(seen) and size < stop - at:  # a shingle takes two bytes or more: at most half full
@@ -423,7 +423,7 @@ def _collect(
             at, count = next_shingles(data, at, stop, table, ngram, power, folded, prefix, block, state, edges)
             for k in range(count):
                 h = np.uint32(block[k])
-                if h > top:
+                if np.int64(h) > top:
                     continue
                 slot = h & mask
                 while stamps[slot] == stamp and seen[slot] != h:
@@ -446,10 +446,16 @@ SAMPLED = 1 << 18
 """Texts with more shingles are compared by a sample of about half to all of this many: error of J below 0.002."""
 
 
-def sampling_shift(shingles: np.ndarray) -> np.ndarray:
-    """s such that hashes below 2^(32 - s) make a sample of at most about `SAMPLED` shingles; 0 for most texts."""
-    excess = np.maximum(1.0, shingles / SAMPLED)
-    return np.ceil(np.log2(excess)).astype(np.int64)
+EVERY = 0xFFFFFFFF
+
+
+def sampling_limits(shingles: np.ndarray) -> np.ndarray:
+    """Largest hash that is kept (int64) of a text of so many shingles: 2^32 / 2^s - 1, and s is 0 for most texts.
+
+    The sample of a very large text has at most about `SAMPLED` shingles.
+    """
+    shift = np.ceil(np.log2(np.maximum(1.0, shingles / SAMPLED))).astype(np.int64)
+    return np.asarray(np.int64(EVERY) >> shift)
 
 
 def collect(
@@ -459,14 +465,14 @@ def collect(
 
     The low halves of the hashes are enough: a chance match changes the similarity of two texts of n shingles by about
     n / 2^32. `shingles` is the number of shingles of each of these texts, repeats included. A text of very many gives
-    a sample that is the same for every text: only hashes below 2^(32 - s), s as `sampling_shift` says.
+    a sample that is the same for every text: only hashes up to its limit (see `sampling_limits`).
     """
     rows = np.ascontiguousarray(rows, np.int64)
-    shifts = sampling_shift(shingles)
+    limits = sampling_limits(shingles)
     # A sample is larger than its expectation by six standard deviations once in a billion texts.
-    expected = shingles / 2.0**shifts
-    room = int((np.where(shifts > 0, expected + 6 * np.sqrt(expected), shingles)).sum()) + 64
-    ends, out = shifts.copy(), np.empty(room, np.uint32)
+    expected = shingles * (limits / EVERY)
+    room = int((np.where(limits < EVERY, expected + 6 * np.sqrt(expected), shingles)).sum()) + 64
+    ends, out = limits.copy(), np.empty(room, np.uint32)
     slots = 1 << max(6, int(2 * min(int(shingles.max(initial=1)), 2 * SAMPLED)).bit_length())
     seen, stamps = np.zeros(slots, np.uint32), np.zeros(slots, np.int32)
     work = workspace(ngram)
@@ -476,3 +482,25 @@ def collect(
     if total < 0:
         raise ValueError(f"the sketch counts {int(shingles.sum())} shingles, but the {len(rows)} texts have more")
     return out[:total], ends
+
+
+@kernel(types.int64(types.Array(types.uint32, 1, "C", readonly=True), OFFSETS, types.int64, COUNTS, COUNTS, SLOTS))
+def _smallest(hashes: Any, ends: Any, size: Any, limits: Any, stops: Any, out: Any) -> Any:
+    start, total = 0, 0
+    for row in range(len(ends)):
+        part = np.sort(hashes[start : ends[row]])
+        if len(part) > size:
+            part = part[:size]
+            limits[row] = part[size - 1]
+        out[total : total + len(part)] = part
+        total += len(part)
+        stops[row] = total
+        start = ends[row]
+    return total
+
+
+def smallest(hashes: np.ndarray, ends: np.ndarray, size: int, limits: np.ndarray) -> tuple[np.ndarray, ...]:
+    """The `size` smallest hashes of each set, ascending: (hashes, ends, limits); a smaller set is there as a whole."""
+    stops, out, limits = np.zeros(len(ends), np.int64), np.empty(len(hashes), np.uint32), limits.copy()
+    total = _smallest(hashes, np.ascontiguousarray(ends, np.int64), size, limits, stops, out)
+    return out[:total], stops, limits

@@ -72,7 +72,7 @@ class Stage:
 
     def __init__(self, root: Path, config: Config, partitions: list[Artifact], memory: int = 1 << 30) -> None:
         self.root, self._config, self._partitions = root, config, partitions
-        self.recipe = SimpleNamespace(memory=memory, seed=0)
+        self.recipe = SimpleNamespace(memory=memory, seed=0, path=None)
         self.done: list[Manifest] = []
         self.tasks: list[Task] = []
 

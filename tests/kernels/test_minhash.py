@@ -43,7 +43,8 @@ def test_words_are_folded_and_cut_as_stated() -> None:
     text = "Straße_42 na\u00efve co\u00adop E\u0301tude \u4e2d\u56fd! \u0e01\u0e32 x\u2014Y \u03a3\u03c2"
     words = [w.decode() for w in shingles.reference_words(text)]
     assert words == [
-        "straße_42", "na\u00efve", "coop", "e\u0301tude", "\u4e2d", "\u56fd", "\u0e01", "\u0e32", "x", "y", "\u03c3\u03c3",
+        "straße_42", "na\u00efve",
+        "coop", "e\u0301tude", "\u4e2d", "\u56fd", "\u0e01", "\u0e32", "x", "y", "\u03c3\u03c3",
     ]  # fmt: skip
 
 
@@ -109,7 +110,7 @@ def test_signatures_equal_those_of_datasketch(scheme: str, count: int, seed: int
 
 
 def test_unknown_scheme_is_refused() -> None:
-    with pytest.raises(ValueError, match="affine64.*known: affine32, legacy"):
+    with pytest.raises(ValueError, match=r"affine64.*known: affine32, legacy"):
         minhash.permutations(8, 1, "affine64")
 
 
@@ -195,7 +196,7 @@ def test_huge_texts_are_sampled_alike() -> None:
     texts = [" ".join(words), " ".join(words[: shingles.SAMPLED * 2])]
     data, offsets = buffers(texts)
     counts = np.array([len(words) - 4, shingles.SAMPLED * 2 - 4], np.int64)
-    assert shingles.sampling_shift(counts).tolist() == [2, 1]
+    assert shingles.sampling_limits(counts).tolist() == [2**30 - 1, 2**31 - 1]
     flat, ends = shingles.collect(data, offsets, np.arange(2), counts, 5)
     large, small = set(flat[: ends[0]].tolist()), set(flat[ends[0] :].tolist())
     assert abs(len(large) / (counts[0] / 4) - 1) < 0.02
@@ -207,3 +208,10 @@ def test_too_small_a_count_is_an_error_not_an_overflow() -> None:
     data, offsets = buffers([" ".join(str(i) for i in range(500))])
     with pytest.raises(ValueError, match="counts 3 shingles"):
         shingles.collect(data, offsets, np.arange(1), np.array([3], np.int64), 5)
+
+
+def test_smallest_hashes_of_sets() -> None:
+    hashes = np.array([5, 1, 9, 3, 8, 2], np.uint32)
+    limits = np.array([shingles.EVERY, shingles.EVERY, 99])
+    found = shingles.smallest(hashes, np.array([4, 4, 6]), 3, limits)
+    assert [a.tolist() for a in found] == [[1, 3, 5, 2, 8], [3, 3, 5], [5, shingles.EVERY, 99]]

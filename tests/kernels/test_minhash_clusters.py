@@ -15,7 +15,7 @@ def flat(sets: list[set[int]]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     name = np.unique(rng.integers(0, 2**32, 4010, dtype=np.uint32))[:4000]
     arrays = [name[sorted(s)] for s in sets]
     bounds = np.cumsum([0, *map(len, arrays)]).astype(np.int64)
-    return np.concatenate(arrays), bounds, np.zeros(len(sets), np.int64)
+    return np.concatenate(arrays), bounds, np.full(len(sets), 2**32 - 1)
 
 
 def jaccard(a: set[int], b: set[int]) -> float:
@@ -104,7 +104,7 @@ def test_sets_sampled_at_different_shifts() -> None:
     sample = whole[whole >> np.uint32(30) == 0]
     hashes = np.concatenate([sample, half])
     bounds = np.array([0, len(sample), len(hashes)])
-    found = clusters.similarities(np.array([0, 1]), np.array([1, 0]), hashes, bounds, np.array([2, 0]))
+    found = clusters.similarities(np.array([0, 1]), np.array([1, 0]), hashes, bounds, np.array([2**30 - 1, 2**32 - 1]))
     assert found[0] == found[1] == pytest.approx(0.5, abs=0.01)
 
 
