@@ -195,7 +195,7 @@ def _joined(rows: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def decode(tokenizer: Tokenizer, ids: np.ndarray) -> str:
-    """Text of some ids, for people: broken characters at the cut become U+FFFD, ids without text become their number."""
+    """Text of some ids, for people: characters broken by the cut become U+FFFD, ids without text their number."""
     values = [int(i) for i in ids]
     if tokenizer.kind == "ranks":
         tokens = tokenizer.tokens()

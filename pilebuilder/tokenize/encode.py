@@ -48,7 +48,7 @@ def tokenize_shard(task: Task, work: Workspace) -> None:
         writer = TokenWriter(work, params["shard"], tokenizer, components)
         check = Check(0, len(components), reference, reference)
         _encode(path, Scanner(components, str(path)), reference, check, tokenizer, writer)
-    writer.finish(shard.sha256, list(params["formats"]))
+    writer.finish(shard.sha256, list(params["formats"]), list(params["pack"]))
 
 
 def _encode(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -42,6 +42,11 @@ class Config(Strict):
         ["megatron"],
         description="files to write; Megatron's .bin and .idx are always among them, others cost no space",
     )
+    pack: list[Annotated[int, Field(ge=16, le=1 << 22)]] = Field(
+        default_factory=list,
+        description="lengths of training sequences: for each a .pack<length> file says how documents fill sequences"
+        " best, with the truncation and padding in the manifest",
+    )
 
 
 @stage("tokenize", version=1)
@@ -68,6 +73,7 @@ class Tokenize:
             "digest": tokenizer.digest,
             "engine": config.engine,
             "check": config.check,
+            "pack": sorted(set(config.pack)),
             "formats": list(dict.fromkeys(["megatron", *config.formats])),
         }
         yield [shard_task(shard, params) for shard in view.artifacts("shard", "shard")]

@@ -148,7 +148,8 @@ def trace_id(folder: Path, document_id: str) -> list[tuple[Place, dict[str, Any]
     ]
     if not found:
         raise PilebuilderError(
-            f"no token file of {folder} holds document {document_id}; `pilebuilder why {document_id}` says what became of it"
+            f"no token file of {folder} holds document {document_id};"
+            f" `pilebuilder why {document_id}` says what became of it"
         )
     names = {place.id for place, _ in found}
     if len(names) > 1:

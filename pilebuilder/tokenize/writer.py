@@ -11,7 +11,7 @@ import numpy as np
 from pilebuilder.errors import TaskError
 from pilebuilder.models.vocabulary import Tokenizer
 from pilebuilder.task import Workspace, canonical, digest_file
-from pilebuilder.tokenize import exports, megatron, sidecar
+from pilebuilder.tokenize import exports, megatron, packing, sidecar
 from pilebuilder.tokenize.lines import Lines
 
 SUMS = ("documents", "tokens", "text_tokens", "bytes")
@@ -59,8 +59,8 @@ class TokenWriter:
     def __exit__(self, *_: object) -> None:
         self.file.close()
 
-    def finish(self, source: str, formats: list[str]) -> None:
-        """Write index, side file, other formats and manifest; count."""
+    def finish(self, source: str, formats: list[str], pack: list[int]) -> None:
+        """Write index, side file, other formats, packings and manifest; count."""
         lengths = np.concatenate(self.lengths) if self.lengths else np.zeros(0, np.int64)
         documents = _joined(self.batches)
         megatron.write_index(self._output("idx"), lengths, self.dtype.name)
@@ -76,6 +76,11 @@ class TokenWriter:
         for name in formats:
             if name != "megatron":
                 exports.write(name, tokens, self._output)
+        packings = []
+        for length in pack:
+            packed = packing.best_fit(lengths, length)
+            packing.write(self._output(f"pack{length}"), packed)
+            packings.append(packing.report(packed, lengths))
         by_component, total = self._sums(lengths, documents)
         content = {
             "formats": formats,
@@ -89,6 +94,7 @@ class TokenWriter:
             },
             "dtype": self.dtype.name,
             "separator": "append",
+            "packings": packings,
             **total,
             "components": by_component,
             "files": self._files(),

@@ -82,7 +82,7 @@ def test_what_does_not_exist_is_said(folder: Path, tmp_path: Path) -> None:
     total = TokenFile(folder / "tokens/train_00").index.total
     with pytest.raises(PilebuilderError, match=f"holds tokens 0 to {total - 1}; there is no token {total}"):
         trace_offset(folder / "tokens/train_00", total)
-    with pytest.raises(PilebuilderError, match="no token file of .* holds document"):
+    with pytest.raises(PilebuilderError, match=r"no token file of .* holds document"):
         trace_id(folder, "0" * 32)
     with pytest.raises(PilebuilderError, match="is no document id"):
         trace_id(folder, "xyz")
@@ -114,7 +114,7 @@ def test_damaged_files_are_named(folder: Path, tmp_path: Path) -> None:
     stem.with_suffix(".idx").write_bytes(good)
     docs = stem.with_suffix(".docs").read_bytes()
     stem.with_suffix(".docs").write_bytes(docs[:-1])
-    with pytest.raises(PilebuilderError, match="not a whole .docs file"):
+    with pytest.raises(PilebuilderError, match=r"not a whole \.docs file"):
         TokenFile(stem)
     stem.with_suffix(".docs").write_bytes(docs)
     stem.with_suffix(".bin").write_bytes(b"\0\0")
@@ -130,7 +130,7 @@ def test_an_index_of_another_build_is_noticed(folder: Path, tmp_path: Path) -> N
     (tmp_path / "train").mkdir()
     copy(folder, tmp_path / "tokens")
     (tmp_path / "train/00.jsonl.zst").write_bytes((folder / "train/01.jsonl.zst").read_bytes())
-    with pytest.raises(PilebuilderError, match="not of one build|does not fit|no position"):
+    with pytest.raises(PilebuilderError, match=r"not of one build|does not fit|no position"):
         trace_offset(tmp_path / "tokens/x", 5)
 
 
