@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -207,16 +207,9 @@ def examine(
             if fetcher.network and items:
                 _probe(web, fetcher, items[0])
     except FetchError as error:
-        return Finding(
-            name=card.name,
-            file=file,
-            access=card.access,
-            answers=False if fetcher.network else None,
-            problem=str(error),
-        )
+        return replace(finding, answers=False if fetcher.network else None, problem=str(error))
     total = sum(item.size or 0 for item in items)
-    answers = True if fetcher.network else None
-    return Finding(name=card.name, file=file, access=card.access, answers=answers, items=len(items), bytes=total)
+    return replace(finding, asked=True, answers=True if fetcher.network else None, items=len(items), bytes=total)
 
 
 def account_of(fetcher: str, params: Mapping[str, Any]) -> str | None:
@@ -289,11 +282,7 @@ def _merged(base: Any, given: Any) -> Any:
 
 
 def _several(label: str, values: list[str]) -> list[str]:
-    lines = [
-        line
-        for value in values
-        for line in textwrap.wrap(value, 100, subsequent_indent=" " * (len(value) - len(value.lstrip()))) or [""]
-    ]
+    lines = [line for value in values for line in textwrap.wrap(value, 100, break_on_hyphens=False) or [""]]
     return [f"{label if i == 0 else '':<16}{line}" for i, line in enumerate(lines)] or [f"{label:<16}none"]
 
 
