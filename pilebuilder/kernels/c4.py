@@ -176,14 +176,17 @@ def sentences(d: Any, s: Any, e: Any, size: Any, cls: Any, keys: Any, parts: Any
             found += 1
             ended = False
         s = k
+        flags = 0
         while k < e and k - s < MAX_CHUNK:
             c, n = decode(d, k)
-            if u32(cls, c) & SPACE:
+            f = u32(cls, c)
+            if f & SPACE:
                 break
+            flags |= f
             k += n
         if k == s:
             break
-        for q in range(split_chunk(d, s, k, size, cls, keys, parts, spans)):
+        for q in range(split_chunk(d, s, k, size, cls, keys, parts, spans, flags)):
             a, b = i64(spans, 2 * q), i64(spans, 2 * q + 1)
             c, n = decode(d, a)
             f = u32(cls, c)

@@ -42,6 +42,8 @@ PREFIXES = _PUNCT | _QUOTES | CURRENCY | frozenset("§%=—–…")
 """Characters split off the front of a chunk; ``+`` and runs of dots have rules of their own."""
 SUFFIXES = _PUNCT | _QUOTES | frozenset("—–…")
 """Characters split off the end of a chunk; dots, ``'s``, units, ``+`` and currencies have rules of their own."""
+INFIXES = frozenset(".…,:<>=/-–—~+*^")
+"""Characters that may separate words within a chunk, each by a rule of its own."""
 BEFORE_DOT = _PUNCT | _QUOTES | frozenset("%²-+0123456789|…")
 """What a final full stop is split from, beside lower-case letters and letters without case."""
 

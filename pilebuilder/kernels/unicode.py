@@ -42,6 +42,7 @@ LOWERCASE = 1 << 17  # str.islower
 CONTROL = 1 << 18  # category Cc, white space aside
 AFFIX = 1 << 19  # takes part in the rules that split a chunk, though it is neither prefix nor suffix by itself
 HIGH = 1 << 20  # not ASCII
+INFIX = 1 << 21  # may separate words within a chunk
 
 # Scripts written without spaces between words, by the first word of their characters' Unicode names.
 _UNSPACED: tuple[str, ...] = (
@@ -96,6 +97,7 @@ def _classes() -> np.ndarray:
         (CONTROL, (category == "Cc") & ~space),
         (AFFIX, _members(".+-*^/=~:<>")),
         (HIGH, ~of_ascii),
+        (INFIX, _members(lexicon.INFIXES) | icon),
     ]
     table = np.zeros(CODE_POINTS, np.uint32)
     for flag, where in flags:

@@ -24,6 +24,7 @@ from pilebuilder.kernels.unicode import (
     BEFORE_DOT,
     CURRENCY,
     ICON,
+    INFIX,
     LOWER,
     LOWERCASE,
     PREFIX,
@@ -167,8 +168,8 @@ def dot_is_split(d: Any, s: Any, k: Any, cls: Any) -> Any:
 
 
 @device
-def suffix_length(d: Any, s: Any, e: Any, size: Any, cls: Any, keys: Any, parts: Any) -> Any:
-    """Bytes of the suffix at the end of [s, e), or 0."""
+def suffix_length(d: Any, s: Any, e: Any, size: Any, cls: Any, keys: Any, parts: Any, flags: Any) -> Any:
+    """Bytes of the suffix at the end of [s, e), or 0; `flags` are those of the chunk that it is in."""
     if e <= s:
         return 0
     c, k = decode_before(d, e)
@@ -189,6 +190,8 @@ def suffix_length(d: Any, s: Any, e: Any, size: Any, cls: Any, keys: Any, parts:
             c, i = decode_before(d, k)
             if c == 39 or c == 0x2019:
                 return e - i
+        return 0
+    if not flags & ASCII_DIGIT:
         return 0
     if k > s and is_digit(byte(d, k - 1)) and (c == 43 or f & CURRENCY):
         return e - k
@@ -324,16 +327,21 @@ def put_special(spans: Any, n: Any, s: Any, packed: Any) -> Any:
 
 
 @device
-def split_chunk(d: Any, s: Any, e: Any, size: Any, cls: Any, keys: Any, parts: Any, spans: Any) -> Any:
-    """Split the chunk [s, e) into words; their starts and ends go to `spans` in text order; returns their number."""
+def split_chunk(d: Any, s: Any, e: Any, size: Any, cls: Any, keys: Any, parts: Any, spans: Any, flags: Any) -> Any:
+    """Split the chunk [s, e) into words; their starts and ends go to `spans` in text order; returns their number.
+
+    `flags` are those of all its characters together.
+    """
     n = 0
     end = e
     none = np.uint64(0)
     known = 0
+    fresh = True  # what is left has not been looked up yet
     while s < e:
-        known = special(d, s, e, size, keys, parts, none)
-        if known:
-            break
+        if fresh:
+            known = special(d, s, e, size, keys, parts, none)
+            if known:
+                break
         pre = prefix_length(d, s, e, cls)
         if pre:
             known = special(d, s + pre, e, size, keys, parts, none) if s + pre < e else 0
@@ -341,7 +349,7 @@ def split_chunk(d: Any, s: Any, e: Any, size: Any, cls: Any, keys: Any, parts: A
                 n = put(spans, n, s, s + pre)
                 s += pre
                 break
-        suf = suffix_length(d, s + pre, e, size, cls, keys, parts)
+        suf = suffix_length(d, s + pre, e, size, cls, keys, parts, flags)
         if suf and suf < e - s:
             known = special(d, s, e - suf, size, keys, parts, none)
             if known:
@@ -353,10 +361,11 @@ def split_chunk(d: Any, s: Any, e: Any, size: Any, cls: Any, keys: Any, parts: A
             n = put(spans, n, s, s + pre)
             s += pre
         e -= suf
+        fresh = pre > 0 and suf > 0
     if known:
         n = put_special(spans, n, s, known)
     elif s < e:
-        n = split_middle(d, s, e, cls, spans, n)
+        n = split_middle(d, s, e, cls, spans, n) if flags & INFIX else put(spans, n, s, e)
     n = split_suffixes(d, e, end, cls, spans, n)
     return join_marks(d, size, cls, keys, parts, spans, n) if n > 1 else n
 
@@ -397,7 +406,7 @@ def split_middle(d: Any, s: Any, e: Any, cls: Any, spans: Any, n: Any) -> Any:
     while k < e:
         b = byte(d, k)
         f = u32(cls, b)
-        if b >= 0x80 or not f & (ALPHA | ASCII_DIGIT):
+        if b >= 0x80 or f & INFIX:
             m = infix_length(d, s, k, e, before, cls)
             if m and k > s:
                 if not checked:

@@ -76,8 +76,10 @@ def stop_bit(h: Any, stop_keys: Any, stop_bits: Any) -> Any:
 
 
 @device
-def look(d: Any, s: Any, e: Any, cls: Any) -> Any:
+def look(d: Any, s: Any, e: Any, size: Any, cls: Any) -> Any:
     """Characters of the word [s, e), the flags they have together, and whether one of them is no symbol."""
+    if e - s <= 8 and s + 8 <= size and letters(load8(d, s)) >= e - s:
+        return e - s, ALPHA, True
     length = 0
     found = 0
     proper = False
@@ -160,10 +162,13 @@ def plain_chunk(d: Any, i: Any, e: Any, size: Any, cls: Any, keys: Any, parts: A
 
 @device
 def chunk_end(d: Any, i: Any, e: Any, cls: Any) -> Any:
-    """End of the chunk at `i`, the flags in it, and, if it is empty, the bytes of the white space there."""
+    """End of the chunk at `i`, its characters, its flags, whether one character is no symbol, and, if the chunk is
+    empty, the bytes of the white space there."""
     j = i
     flags = 0
     width = 1
+    length = 0
+    symbols = SYMBOL
     while j < e and j - i < MAX_CHUNK:
         c = byte(d, j)
         width = 1
@@ -173,8 +178,10 @@ def chunk_end(d: Any, i: Any, e: Any, cls: Any) -> Any:
         if f & SPACE:
             break
         flags |= f
+        symbols &= f
+        length += 1
         j += width
-    return j, flags, width
+    return j, length, flags, symbols == 0, width
 
 
 @kernel(
@@ -227,28 +234,28 @@ def word_stats(  # type: ignore[no-untyped-def]
                     j += 1
                 i = j + 1
                 continue
-            j, flags, width = chunk_end(d, i, e, cls)
+            j, length, flags, proper, width = chunk_end(d, i, e, cls)
             if j == i:
                 i += width
                 continue
-            count = 1
-            set_i64(spans, 0, i)
-            set_i64(spans, 1, j)
+            count = 0
             if flags & SPLITS or (flags & ASCII_DIGIT and flags & ALPHA):
                 ellipses += count_ellipses(d, i, j)
-                count = split_chunk(d, i, j, size, cls, keys, parts, spans)
+                count = split_chunk(d, i, j, size, cls, keys, parts, spans, flags)
             elif flags & ALPHA and not flags & HIGH:
-                known = special(d, i, j, size, keys, parts, np.uint64(0))
-                if known:
-                    count = put_special(spans, 0, i, known)
-            for k in range(count):
+                count = put_special(spans, 0, i, special(d, i, j, size, keys, parts, np.uint64(0)))
+            if count == 0:
+                set_i64(spans, 0, i)
+                set_i64(spans, 1, j)
+            for k in range(max(count, 1)):
                 s, t = i64(spans, 2 * k), i64(spans, 2 * k + 1)
-                length, found, proper = look(d, s, t, cls)
+                if count:
+                    length, flags, proper = look(d, s, t, size, cls)
                 tokens += 1
                 if proper:
                     words += 1
                     chars += length
-                alpha += found & ALPHA != 0
+                alpha += flags & ALPHA != 0
                 h = hash_bytes(d, s, t, size)
                 stops |= stop_bit(h, stop_keys, stop_bits)
                 if kept < room:
