@@ -96,19 +96,28 @@ class Gigatoken:
     name = "gigatoken"
 
     def __init__(self, tokenizer: Tokenizer) -> None:
+        import gigatoken
+
+        try:
+            self.backend = self._backend(tokenizer)
+        except Exception as error:  # it reads fewer files than the references do, and says so with various exceptions
+            raise RecipeError(
+                f"gigatoken cannot run the tokenizer {tokenizer.name} ({error!r}); set `engine: auto`"
+            ) from error
+
+    @staticmethod
+    def _backend(tokenizer: Tokenizer) -> Any:
+        from gigatoken import Tokenizer as Unified
         from gigatoken import gigatoken_rs
 
         if tokenizer.kind == "ranks":
-            self.backend: Any = _from_ranks(tokenizer)
-        elif tokenizer.kind == "sentencepiece":
-            from gigatoken import Tokenizer as Sentences
-
-            self.backend = Sentences.from_sentencepiece(tokenizer.content).backend
-        else:
-            # Without its special tokens, so that text which looks like one is spelled out.
-            data = json.loads(tokenizer.content)
-            data["added_tokens"] = [t for t in data.get("added_tokens") or () if not t.get("special")]
-            self.backend = gigatoken_rs.load_hf_json(json.dumps(data))
+            return _from_ranks(tokenizer)
+        if tokenizer.kind == "sentencepiece":
+            return Unified.from_sentencepiece(tokenizer.content).backend
+        # Without its special tokens, so that text which looks like one is spelled out.
+        data = json.loads(tokenizer.content)
+        data["added_tokens"] = [t for t in data.get("added_tokens") or () if not t.get("special")]
+        return gigatoken_rs.load_hf_json(json.dumps(data))
 
     def encode(self, data: np.ndarray, offsets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         import awkward as ak
@@ -159,7 +168,7 @@ def choose(name: str, tokenizer: Tokenizer) -> Engine:
         return reference(tokenizer)
     try:
         return engine("gigatoken", tokenizer)
-    except Exception:  # it reads fewer kinds of file than the references do, and says so with various exceptions
+    except RecipeError:
         return reference(tokenizer)
 
 
