@@ -148,8 +148,8 @@ def test_an_interrupted_command_says_how_to_go_on(recipe: Path, reference: Path,
         command("build", recipe, "-o", out, "-w", 2), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     assert run.stdout is not None
-    run.stdout.readline()
-    time.sleep(1)
+    while '"filter"' not in run.stdout.readline():
+        pass
     run.send_signal(signal.SIGINT)
     _, said = run.communicate(timeout=30)
     assert run.returncode == 130

@@ -14,6 +14,7 @@ from pilebuilder.read import (  # noqa: F401
     markdown,
     mathematics,
     mediawiki,
+    opensubtitles,
     parquet,
     pdf,
     pubmed,
@@ -24,4 +25,5 @@ from pilebuilder.read import (  # noqa: F401
     text,
     uspto,
     warc,
+    youtube,
 )
