@@ -34,7 +34,7 @@ _VOID = _names("area base br col embed hr img input link meta param source track
 _INLINE = _names("a abbr b cite em font i small span strong sub sup u")
 _NAME = re.compile(r"(/?)\s*(?:(?:x?html|h):)?([A-Za-z][\w.:-]*)")
 _BREAK = "\x0b"  # a <br>, until its block is finished; white space, so it is lost where a single line is asked for
-_CLASS = re.compile(r"""\b(?:class|id|epub:type|type|role)\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))""", re.I)
+_CLASS = re.compile(r"""\b(?:class|epub:type|type|role)\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))""", re.I)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,9 +44,13 @@ class Look:
     marks: bool = True
     """Markdown's marks: ``#`` before headings, backticks around code, ``>`` before quotes. Lists keep theirs."""
     drop: re.Pattern[str] | None = None
-    """Elements whose class, id, type or role matches are left out."""
+    """Elements whose class, type or role matches are left out."""
     drop_tags: frozenset[str] = frozenset()
     """Elements that are left out besides scripts, styles and embedded media."""
+    keep_tags: frozenset[str] = frozenset()
+    """Embedded media that are read after all: ``svg`` where pages are drawings with text."""
+    lines: bool = False
+    """``div`` elements that follow each other are lines, not paragraphs (verse, fixed layouts)."""
 
 
 MARKDOWN = Look()
@@ -76,7 +80,7 @@ def html_text(html: str, look: Look = MARKDOWN) -> str:
     """A fragment as text: blocks separated by a blank line, list items and table rows a line each, code as it is."""
     first, *parts = html.split("<")
     writer = _Writer(look, [first])
-    simple, inline, tail = _SIMPLE[look.marks], writer.inline, iter(parts)
+    simple, inline, tail = _SIMPLE[look.marks, look.lines], writer.inline, iter(parts)
     for part in tail:
         tag, found, text = part.partition(">")
         if (handle := simple.get(tag)) is not None and found:
@@ -163,7 +167,7 @@ class _Writer:
     """Mark of the list item that has begun and has no text yet."""
     heading: str = ""
     was: str = ""
-    """What the block before was: ``list``, ``row`` or nothing special."""
+    """What the block before was: ``list``, ``row``, ``line`` or nothing special."""
     dropping: str = ""
     depth: int = 0
 
@@ -180,7 +184,7 @@ class _Writer:
         if not closing and not whole and self._unwanted(name, tag[found.end() :]):
             self.dropping, self.depth = name, 1
             return
-        simple = _SIMPLE[self.look.marks]
+        simple = _SIMPLE[self.look.marks, self.look.lines]
         simple.get(closing + name, _ignore)(self)
         if whole and not closing:
             simple.get("/" + name, _ignore)(self)
@@ -188,7 +192,7 @@ class _Writer:
     def _unwanted(self, name: str, attributes: str) -> bool:
         if name in _VOID:
             return False
-        if name in _DROPPED or name in self.look.drop_tags:
+        if name in self.look.drop_tags or (name in _DROPPED and name not in self.look.keep_tags):
             return True
         drop = self.look.drop
         return bool(drop and attributes and any(drop.search("".join(m)) for m in _CLASS.findall(attributes)))
@@ -202,8 +206,8 @@ class _Writer:
             if ended != name:
                 self.flush()
 
-    def flush(self) -> None:
-        """End the block that is open, if it holds anything."""
+    def flush(self, kind: str = "") -> None:
+        """End the block that is open, if it holds anything; a ``line`` after a ``line`` is no new paragraph."""
         text = "".join(self.inline)
         self.inline.clear()
         if "&" in text:
@@ -221,7 +225,7 @@ class _Writer:
             text = text.replace("\n", " ")
             self.cells[-1:] = [f"{self.cells[-1]} {text}".strip() if self.cells else text]
         elif text:
-            self._block(self.heading + text)
+            self._block(self.heading + text, kind)
 
     def _block(self, text: str, kind: str = "") -> None:
         gap = "\n\n"
@@ -236,7 +240,7 @@ class _Writer:
             lead = "> " * self.quotes
             text, gap = lead + text.replace("\n", "\n" + lead), gap
         if self.out:
-            self.out.append("\n" if kind == self.was == "row" else gap)
+            self.out.append("\n" if kind == self.was and kind in ("row", "line") else gap)
         self.out.append(text)
         self.was = kind
 
@@ -324,13 +328,19 @@ def _cell(writer: _Writer) -> None:
 _Handler = Callable[[_Writer], None]
 
 
-def _handlers(marks: bool) -> dict[str, _Handler]:
+def _line(writer: _Writer) -> None:
+    writer.flush("line")
+
+
+def _handlers(marks: bool, lines: bool) -> dict[str, _Handler]:
     """What each tag does, by its exact text: ``p``, ``/p``, ``br /``."""
     table: dict[str, _Handler] = {}
     for name in _INLINE:
         table[name] = table["/" + name] = _ignore
     for name in _BLOCKS:
         table[name] = table["/" + name] = _Writer.flush
+    for name in ("div", "text", "tspan") if lines else ():
+        table[name] = table["/" + name] = _line
     for name in ("br", "br/", "br /"):
         table[name] = _break
     for n in range(1, 7):
@@ -347,4 +357,4 @@ def _handlers(marks: bool) -> dict[str, _Handler]:
     return table
 
 
-_SIMPLE = (_handlers(False), _handlers(True))
+_SIMPLE = {(marks, lines): _handlers(marks, lines) for marks in (False, True) for lines in (False, True)}
