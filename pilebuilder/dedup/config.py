@@ -66,6 +66,20 @@ class Policy(Section):
     )
 
 
+class Repeated(Section):
+    """Lines, or paragraphs, that stand in many documents: menus, notices, licences."""
+
+    documents: int = Field(10, ge=1, description="in more than so many documents it counts as repeated")
+    keep: int = Field(1, ge=0, description="first documents that keep it")
+    least: int = Field(20, ge=1, description="bytes; anything shorter is left alone")
+
+
+class Substring(Section):
+    """Runs of words that occurred before, anywhere in the corpus (Lee et al. 2022, arXiv:2107.06499)."""
+
+    words: int = Field(50, ge=10, le=4096, description="length from which on a repeated run of words is cut")
+
+
 class Index(Section):
     """Keep what a later corpus needs to be deduplicated against this one (see `pilebuilder.dedup.index`)."""
 
@@ -78,6 +92,12 @@ class Config(Section):
     exact: bool = Field(True, description="equal texts, white space aside")
     url: bool = Field(False, description="equal web addresses; for components whose address names one document")
     minhash: MinHash | None = Field(default_factory=lambda: MinHash(), description="near-duplicates; null: off")
+    lines: Repeated | None = Field(None, description="cut lines that many documents share")
+    paragraphs: Repeated | None = Field(None, description="cut paragraphs (between empty lines) that many share")
+    substring: Substring | None = Field(None, description="cut runs of words that occurred before")
+    repeated: Literal["cut", "mark"] = Field(
+        "cut", description="what happens to such spans; mark: only measure them, as signal.repeated (share of bytes)"
+    )
     survivor: tuple[Rule, ...] = Field(
         ("priority", "longest"),
         description="which of a cluster stays, first rule first; ties go to the smallest id. Rules: priority, longest,"
@@ -107,6 +127,11 @@ class Config(Section):
     def signals(self) -> list[str]:
         """Signals that the survivor rules read, in order."""
         return [rule[1:].removeprefix("signal.") for rule in self.survivor if rule[0] in "+-"]
+
+    def spans(self) -> list[tuple[str, dict[str, Any]]]:
+        """Kinds of repeated spans to find, with their parameters."""
+        kinds = ((name, getattr(self, name)) for name in ("lines", "paragraphs", "substring"))
+        return [(name, section.model_dump()) for name, section in kinds if section is not None]
 
     def sketch(self) -> dict[str, Any]:
         """Parameters of the sketch: all that it depends on, and no more."""

@@ -166,9 +166,9 @@ def takedown(folder: Path, ids: list[str], *, whole_cluster: bool = False) -> Ta
     """Mark documents as taken down, in place; the index stays valid at every moment.
 
     By default the next document of the cluster (longest, then smallest id) comes back in the place of a survivor
-    that leaves: it is the caller's to put its text into the corpus again. With `whole_cluster` all its duplicates are taken
-    down with it. A document that was taken down still counts when a later corpus is compared with the index, so neither
-    it nor what resembles it returns.
+    that leaves: it is the caller's to put its text into the corpus again. With `whole_cluster` all its duplicates are
+    taken down with it. A document that was taken down still counts when a later corpus is compared with the index, so
+    neither it nor what resembles it returns.
     """
     import pyarrow as pa
 

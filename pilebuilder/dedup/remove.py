@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from pilebuilder.dedup import runs
+from pilebuilder.dedup import cut, runs
 from pilebuilder.dedup.exact import member
 from pilebuilder.partition import read_table, write_table
 from pilebuilder.task import Artifact, Task, Workspace
@@ -20,34 +20,59 @@ GIANT = 1000
 
 
 def listing(task: Task, work: Workspace) -> None:
-    """Task: the removal list of one partition. Every document of the partition is counted, removed or not."""
+    """Task: the removal list of one partition. Every document of the partition is counted, removed or not.
+
+    Where repeated spans are wanted out, the partition is written anew, and the list belongs to the new one.
+    """
     params = task.params
-    partition, layout_file, *files = task.inputs
-    layout = runs.Layout.read(work.open(layout_file))
+    partition = task.inputs[0]
+    (layout,) = (runs.Layout.read(work.open(a)) for a in task.inputs if a.kind == "layout")
     base, documents = int(layout.bases[params["ordinal"]]), int(layout.documents[params["ordinal"]])
-    found = _removed(work, files, params["methods"], base, base + documents)
+    merged = [a for a in task.inputs if a.kind == "merged"]
+    found = _removed(work, merged, params["methods"], base, base + documents)
+    row = found.column("doc").to_numpy() - base
+    origin = read_table(work.open(partition), ["id", "origin_file", "origin_offset"])
+    owner, empty = partition.sha256, np.zeros(0, np.int64)
+    if params["spans"]:
+        owner, empty = "@" + cut.PARTITION, cut.rewrite(task, work, base, row)
     count = work.tally.of(task.component)
     count.seen, count.merged = documents, found.num_rows
-    count.kept = documents - found.num_rows
-    if not found.num_rows:
+    count.kept = documents - found.num_rows - len(empty)
+    if len(empty):
+        count.dropped[cut.EMPTY] += len(empty)
+        _record_empty(task, work, origin.take(empty).combine_chunks())
+    if not found.num_rows and not len(empty):
         return
-    row = found.column("doc").to_numpy() - base
-    origin = read_table(work.open(partition), ["id", "origin_file", "origin_offset"]).take(row).combine_chunks()
-    facts = {"component": task.component, "partition": partition.sha256, "documents": found.num_rows}
-    removal = pa.table(
-        {
-            "id": origin.column("id"),
-            "row": pa.array(row.astype(np.int32)),
-            "duplicate_of": found.column("duplicate_of"),
-            "reason": found.column("reason"),
-            "cluster_size": found.column("cluster"),
-            "similarity": found.column("similarity"),
-        }
-    )
-    write_table(removal, work.output("removal.parquet", "removal", **facts))
-    fate = runs.table(doc=found.column("doc").to_numpy(), survivor=found.column("survivor").to_numpy())
-    runs.write(fate.append_column("id", origin.column("id")), work.output("fate.arrow", "fate"))
-    thresholds = np.array([params["thresholds"].get(x, np.nan) for x in found.column("reason").to_pylist()])
+    facts = {"component": task.component, "partition": owner, "documents": found.num_rows + len(empty)}
+    write_table(_list(found, row, empty, origin), work.output("removal.parquet", "removal", **facts))
+    origin = origin.take(row).combine_chunks()
+    if found.num_rows:
+        fate = runs.table(doc=found.column("doc").to_numpy(), survivor=found.column("survivor").to_numpy())
+        runs.write(fate.append_column("id", origin.column("id")), work.output("fate.arrow", "fate"))
+        _record(task, work, found, origin)
+
+
+def _list(found: pa.Table, row: np.ndarray, empty: np.ndarray, origin: pa.Table) -> pa.Table:
+    """The removal list, in row order; a document that cutting left empty is a duplicate of nothing."""
+    rows = np.concatenate([row, empty])
+    order = np.argsort(rows, kind="stable")
+    blank, n = pa.nulls(len(empty), pa.string()), len(empty)
+    columns = {
+        "duplicate_of": (pa.string(), blank),
+        "reason": (pa.string(), pa.array([cut.EMPTY] * n, pa.string())),
+        "cluster_size": (pa.int64(), pa.array([1] * n, pa.int64())),
+        "similarity": (pa.float32(), pa.array([0.0] * n, pa.float32())),
+    }
+    result = {"id": origin.column("id").take(rows[order]), "row": pa.array(rows[order].astype(np.int32))}
+    for name, (kind, rest) in columns.items():
+        held = found.column(name).cast(kind).combine_chunks() if found.num_rows else pa.nulls(0, kind)
+        result[name] = pa.concat_arrays([held, rest]).take(order)
+    return pa.table(result)
+
+
+def _record(task: Task, work: Workspace, found: pa.Table, origin: pa.Table) -> None:
+    """Ledger rows of the duplicates."""
+    thresholds = [task.params["thresholds"].get(x) for x in found.column("reason").to_pylist()]
     work.journal.extend(
         found.num_rows,
         id=origin.column("id"),
@@ -56,11 +81,25 @@ def listing(task: Task, work: Workspace) -> None:
         action="duplicate",
         reason=found.column("reason"),
         value=found.column("similarity"),
-        threshold=pa.array(thresholds, from_pandas=True),
+        threshold=pa.array(thresholds, pa.float64()),
         duplicate_of=found.column("duplicate_of"),
         file=origin.column("origin_file"),
         offset=origin.column("origin_offset"),
-        detail=pa.array([f"cluster of {n}" for n in found.column("cluster").to_pylist()]),
+        detail=pa.array([f"cluster of {n}" for n in found.column("cluster_size").to_pylist()]),
+    )
+
+
+def _record_empty(task: Task, work: Workspace, origin: pa.Table) -> None:
+    """Ledger rows of documents of which nothing was left."""
+    work.journal.extend(
+        origin.num_rows,
+        id=origin.column("id"),
+        component=task.component,
+        step="spans",
+        action="dropped",
+        reason=cut.EMPTY,
+        file=origin.column("origin_file"),
+        offset=origin.column("origin_offset"),
     )
 
 
@@ -88,7 +127,7 @@ def _removed(work: Workspace, files: list[Artifact], methods: list[str], low: in
             parts.append(part.append_column("reason", reason))
     if not parts:
         return runs.table(doc=np.zeros(0, np.int64))
-    whole = pa.concat_tables(parts).combine_chunks()
+    whole = pa.concat_tables(parts).combine_chunks().rename_columns({"cluster": "cluster_size"})
     return whole.take(np.argsort(whole.column("doc").to_numpy(), kind="stable"))
 
 

@@ -7,7 +7,9 @@ Phases, each a list of tasks over bounded files:
 3. `bands.scatter`, `bands.candidates`: MinHash band keys likewise; documents that share one form candidate groups.
 4. `bands.join`: candidates connected by any chain of groups go into the same batch; batches fit the memory budget.
 5. `verify.extract`, `verify.confirm`: shingles of the candidates' texts, true similarity, components, survivors.
-6. `remove.listing`, `remove.summary`: removal list, ledger and counts of each partition; clusters for the report.
+6. `spans`: repeated lines, paragraphs and runs of words in what is left, when the recipe asks for them.
+7. `remove.listing`, `remove.summary`: removal list, ledger and counts of each partition; clusters for the report.
+8. `index`: what a later corpus needs to continue from this one, when the recipe asks for it.
 
 No task holds the corpus, its signatures or its keys. The number of key ranges and batches follows from the recipe's
 `memory`; what is removed does not depend on it, nor on the number of workers.
@@ -15,19 +17,13 @@ No task holds the corpus, its signatures or its keys. The number of key ranges a
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, ClassVar
 
 from pydantic import BaseModel
 
 from pilebuilder.dedup import config as settings
 from pilebuilder.registry import stage
-from pilebuilder.task import Artifact, Manifest, Phases, Task, View, batches
-
-CODE = "dedup/1"
-Step = Generator[list[Task], list[Manifest], Any]
+from pilebuilder.task import Artifact, Phases, View
 
 
 @stage("dedup", version=1)
@@ -43,6 +39,8 @@ class Dedup:
 
     def run(self, view: View) -> Phases:
         """Plan phase by phase; see the module's docstring."""
+        from pilebuilder.dedup.plan import Plan
+
         config: settings.Config = view.config("dedup")
         plan = Plan(config, view)
         yield from plan.prepare()
@@ -55,196 +53,9 @@ class Dedup:
         if config.minhash is not None:
             found = yield from plan.near(config.minhash, merged)
             merged, methods = merged + found, methods + ["minhash"] * len(found)
-        listed, summed = yield from plan.finish(merged, methods)
+        cuts: list[Artifact] = []
+        for kind, params in config.spans():
+            cuts += yield from plan.repeated(kind, params, merged)
+        listed, summed = yield from plan.finish(merged, methods, cuts)
         if config.index is not None:
             yield from plan.index(listed, summed)
-
-
-@dataclass(slots=True)
-class Group:
-    """Consecutive partitions whose sketches one task reads."""
-
-    first: int
-    sketches: list[Artifact]
-
-
-class Plan:
-    """The phases of one run, with what they share."""
-
-    def __init__(self, config: settings.Config, view: View) -> None:
-        from pilebuilder.dedup.index import comparable, open_index
-        from pilebuilder.dedup.runs import allowance
-
-        self.config = config
-        self.own = view.partitions()
-        sketch = comparable(config.sketch())
-        self.foreign = [f for folder in config.against for f in open_index(_beside(view, folder), sketch).files]
-        self.partitions = [*self.own, *self.foreign]
-        self.documents: int = sum(p.facts["documents"] for p in self.partitions)
-        self.held = [*view.artifacts("filter", "sketch")]
-        self.room = allowance(view.recipe.memory)
-        self.sketches: list[Artifact] = []
-        self.layout: Artifact
-        self.choice = {
-            "survivor": list(config.survivor),
-            "priority": list(config.priority),
-            "policies": {k: v.model_dump(mode="json") for k, v in sorted(config.components.items())},
-            "within": config.within,
-        }
-
-    def task(
-        self, name: str, function: str, inputs: Sequence[Artifact], component: str = "", /, **params: Any
-    ) -> Task:
-        return Task(
-            stage="dedup",
-            name=name,
-            function=f"pilebuilder.dedup.{function}",
-            code=CODE,
-            params=params,
-            inputs=tuple(inputs),
-            component=component,
-        )
-
-    def prepare(self) -> Step:
-        """The layout of the corpus; a sketch of every partition."""
-        from pilebuilder.dedup.runs import INDEXED
-
-        rows = [[p.facts["component"], p.facts["documents"]] for p in self.own]
-        rows += [[INDEXED + f.facts["component"], f.facts["documents"]] for f in self.foreign]
-        tasks = [self.task("layout", "runs:write_layout", [], partitions=rows)]
-        by_partition = {a.facts["partition"]: a for a in self.held}
-        wanting = [i for i, p in enumerate(self.own) if p.sha256 not in by_partition]
-        for i in wanting:
-            partition = self.partitions[i]
-            component = partition.facts["component"]
-            tasks.append(self.task(f"sketch/{i:05}", "sketch:make", [partition], component, **self.config.sketch()))
-        layout, *made = yield tasks
-        (self.layout,) = layout.of("layout")
-        for i, manifest in zip(wanting, made, strict=True):
-            by_partition[self.partitions[i].sha256] = manifest.of("sketch")[0]
-        self.sketches = [*(by_partition[p.sha256] for p in self.own), *self.foreign]
-
-    def groups(self, record: int) -> list[Group]:
-        """Partitions in groups whose records of this size fit into a task."""
-        numbered = list(enumerate(self.partitions))
-        limit = max(1, self.room // record)
-        grouped = batches(numbered, limit, lambda item: int(item[1].facts["documents"]))
-        return [Group(g[0][0], [self.sketches[i] for i, _ in g]) for g in grouped]
-
-    def buckets(self, record: int) -> int:
-        """Into how many ranges to cut the keys, so that one range of all documents fits into a task."""
-        return max(1, -(-self.documents * record // self.room))
-
-    def scatter(self, name: str, function: str, groups: list[Group], merged: list[Artifact], **params: Any) -> Step:
-        """Write the keys of each group of sketches as a sorted run, without what earlier methods removed."""
-        tasks = []
-        for i, group in enumerate(groups):
-            # Where the group lies matters only when its documents must be found among those removed.
-            place = {"first": group.first} if merged else {}
-            before = [self.layout, *merged] if merged else []
-            tasks.append(self.task(f"{name}/{i:05}", function, [*group.sketches, *before], **place, **params))
-        return (yield tasks)
-
-    def by_key(self, method: str, column: str, merged: list[Artifact]) -> Step:
-        """Duplicates by a key of the sketch; gives the files of removals."""
-        from pilebuilder.dedup.choose import carried
-        from pilebuilder.dedup.exact import RECORD
-
-        groups = self.groups(RECORD)
-        carry = carried(self.config.survivor)
-        scattered = yield from self.scatter(
-            f"{method}/keys", "exact:scatter", groups, merged, column=column, carry=carry
-        )  # fmt: skip
-        inputs = [self.layout, *_of(scattered, "run")]
-        shared = {"firsts": [g.first for g in groups], "method": method, **self.choice}
-        count = self.buckets(RECORD) if groups else 0
-        resolved = yield [
-            self.task(f"{method}/{i:05}", "exact:resolve", inputs, bucket=i, buckets=count, **shared)
-            for i in range(count)
-        ]
-        return _of(resolved, "merged")
-
-    def near(self, near: settings.MinHash, merged: list[Artifact]) -> Step:
-        """Near-duplicates; gives the files of removals."""
-        from pilebuilder.dedup.bands import RECORD
-
-        record = RECORD * near.bands
-        groups = self.groups(record)
-        if not groups:
-            return []
-        firsts = [g.first for g in groups]
-        scattered = yield from self.scatter("bands", "bands:scatter", groups, merged)
-        count = self.buckets(record)
-        inputs = [self.layout, *_of(scattered, "run")]
-        grouped = yield [
-            self.task(f"candidates/{i:05}", "bands:candidates", inputs, bucket=i, buckets=count, firsts=firsts)
-            for i in range(count)
-        ]
-        inputs = [self.layout, *_of(grouped, "groups"), *_of(scattered, "sizes")]
-        (joined,) = yield [self.task("join", "bands:join", inputs, firsts=firsts, limit=self.room // 2)]
-        return (yield from self.verify(near, joined))
-
-    def verify(self, near: settings.MinHash, joined: Manifest) -> Step:
-        """Shingles of the candidates, then each batch of candidates on its own."""
-        from pilebuilder.dedup.choose import carried
-
-        (assign,) = joined.of("assign")
-        carry = carried(self.config.survivor)
-        tasks = []
-        for i in joined.facts["partitions"]:
-            partition = self.partitions[i]
-            source = [partition, self.sketches[i]] if i < len(self.own) else [partition]
-            inputs = [*source, self.layout, assign]
-            params = {"ordinal": i, "ngram": near.ngram, "carry": carry}
-            tasks.append(
-                self.task(f"shingles/{i:05}", "verify:extract", inputs, partition.facts["component"], **params)
-            )
-        extracted = yield tasks
-        files = [a for m in extracted for kind in ("candidates", "shingles") for a in m.of(kind)]
-        inputs = [self.layout, *joined.of("routed"), *files]
-        bars = {"verify": near.verify, "containment": near.containment, "transitive": near.transitive}
-        bars["limit"] = self.room // 2
-        confirmed = yield [
-            self.task(f"minhash/{i:05}", "verify:confirm", inputs, batch=i, **bars, **self.choice)
-            for i in range(joined.facts["batches"])
-        ]
-        return _of(confirmed, "merged")
-
-    def finish(self, merged: list[Artifact], methods: list[str]) -> Step:
-        """Removal lists, ledger, counts; clusters for the report."""
-        thresholds = {"minhash": self.config.minhash.verify} if self.config.minhash else {}
-        shared = {"methods": methods, "thresholds": thresholds}
-        tasks = []
-        for i, p in enumerate(self.own):
-            inputs = [p, self.layout, *merged]
-            tasks.append(
-                self.task(f"removal/{i:05}", "remove:listing", inputs, p.facts["component"], ordinal=i, **shared)
-            )
-        listed = yield tasks
-        digests = [p.sha256 for p in self.own]
-        inputs = [self.layout, *merged, *_of(listed, "fate")]
-        (summed,) = yield [self.task("clusters", "remove:summary", inputs, partitions=digests)]
-        return listed, summed
-
-    def index(self, listed: list[Manifest], summed: Manifest) -> Step:
-        """Write the persistent index: one file for each partition, and the file that names them."""
-        from pilebuilder.dedup.index import comparable
-
-        sizes = {a.facts["ordinal"]: a for a in summed.of("cluster_sizes")}
-        tasks = []
-        for i, p in enumerate(self.own):
-            inputs = [self.sketches[i], *listed[i].of("removal"), *([sizes[i]] if i in sizes else [])]
-            tasks.append(self.task(f"index/{i:05}", "index:record", inputs, p.facts["component"], ordinal=i))
-        recorded = yield tasks
-        files, sketch = _of(recorded, "index"), comparable(self.config.sketch())
-        yield [self.task("index", "index:finish", files, sketch=sketch, names=[a.facts["public"] for a in files])]
-
-
-def _beside(view: View, folder: str) -> Path:
-    """A folder that a recipe names: relative to the recipe."""
-    home = getattr(view.recipe, "path", None)
-    return (Path(home).resolve().parent if home else Path()) / folder
-
-
-def _of(manifests: list[Manifest], kind: str) -> list[Artifact]:
-    return [a for m in manifests for a in m.of(kind)]

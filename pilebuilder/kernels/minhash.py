@@ -224,14 +224,14 @@ PIECE = 8192
 DIGESTS = types.Array(types.uint64, 2, "C")
 
 
-@kernel(types.void(BYTES, OFFSETS, types.uint64, BUFFER, DIGESTS))
-def _digests(data: Any, offsets: Any, seed: Any, buffer: Any, out: Any) -> None:
+@kernel(types.void(BYTES, OFFSETS, OFFSETS, types.uint64, BUFFER, DIGESTS))
+def _digests(data: Any, starts: Any, stops: Any, seed: Any, buffer: Any, out: Any) -> None:
     at = np.zeros(1, np.int64)
     for row in range(len(out)):
         state = out[row]
         state[0] = state[1] = seed
         end, length, space = 0, 0, True  # space: the last byte out is one, or nothing is out yet
-        i, stop = offsets[row], offsets[row + 1]
+        i, stop = starts[row], stops[row]
         while i < stop:
             if i + 8 <= stop:
                 x = load8(data, i)
@@ -271,8 +271,13 @@ def digests(data: np.ndarray, offsets: np.ndarray, *, seed: int = 0) -> np.ndarr
     Every run of ASCII white space and control characters counts as one space, and there is none at either end. The
     digest is wide, not cryptographic: it tells texts apart that were not built to collide.
     """
-    out = np.empty((len(offsets) - 1, 2), np.uint64)
-    _digests(data, offsets, U(seed), np.zeros(PIECE + 64, np.uint8), out)
+    return span_digests(data, offsets[:-1], offsets[1:], seed=seed)
+
+
+def span_digests(data: np.ndarray, starts: np.ndarray, stops: np.ndarray, *, seed: int = 0) -> np.ndarray:
+    """The same of any spans of bytes (uint64, spans x 2)."""
+    out = np.empty((len(starts), 2), np.uint64)
+    _digests(data, starts, stops, U(seed), np.zeros(PIECE + 64, np.uint8), out)
     return out
 
 
