@@ -67,6 +67,8 @@ class Build:
         return [a for m in self._done.get(stage, ()) for a in m.of(kind)]
 
     def partitions(self) -> list[Artifact]:
+        if rewritten := self.artifacts("dedup", "partition"):  # only when it cuts repeated spans out of texts
+            return rewritten
         for stage in ("filter", "clean", "read"):
             if self._done.get(stage):
                 return self.artifacts(stage, "partition")
