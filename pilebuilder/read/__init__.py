@@ -1,8 +1,10 @@
 """Readers: raw files to documents, one module per format. Importing this registers the stage and every reader."""
 
 from pilebuilder.read import (  # noqa: F401
+    books,
     courtlistener,
     csv_files,
+    epub,
     europarl,
     gutenberg,
     hackernews,
@@ -14,9 +16,11 @@ from pilebuilder.read import (  # noqa: F401
     markdown,
     mathematics,
     mediawiki,
+    nih,
     opensubtitles,
     parquet,
     pdf,
+    philpapers,
     pubmed,
     reddit,
     source_code,
