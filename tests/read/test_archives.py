@@ -131,7 +131,7 @@ def test_7z_links_and_members_that_are_not_read(tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("secret")
     (tmp_path / "link").symlink_to(tmp_path / "secret")
     with py7zr.SevenZipFile(tmp_path / "a.7z", "w") as archive:
-        (tmp_path / "first.txt").write_bytes(b"x" * 3_000_000)
+        (tmp_path / "first.txt").write_bytes(random.Random(1).randbytes(3_000_000))
         archive.write(tmp_path / "first.txt", "first.txt")
         archive.write(tmp_path / "link", "link")
         (tmp_path / "last.txt").write_bytes(b"last")
