@@ -22,6 +22,7 @@ from pilebuilder.registry import fetcher
 
 ARTICLE_BYTES = 110_000
 """Mean size of an article's JATS file; only for planning."""
+KEPT = ("pmcid", "version", "pmid", "doi", "title", "citation", "license_code", "is_manuscript")
 _KEY = re.compile(r"metadata/(PMC\d+)\.(\d+)\.json")
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ class PubMedCentral:
         if not stated:
             raise LeftOut("no_text", f"{item.name}: only a PDF")
         match = re.search(r"[?&]md5=([0-9a-fA-F]{32})", stated)
-        kept = {k: facts[k] for k in ("pmcid", "version", "pmid", "doi", "title", "citation") if facts.get(k)}
+        kept = {k: facts[k] for k in KEPT if facts.get(k)}
         wanted = replace(item, digest=f"md5:{match[1].lower()}" if match else None)
         got = tools.bring(web, wanted, target, manners=self._manners())
         return replace(got, facts={**got.facts, **kept, "licence": facts["license_code"]})

@@ -244,7 +244,9 @@ def _bring(fetcher: Fetcher, item: Item, task: Task, work: Workspace, web: Web) 
         work.output(name, "raw", component=task.component)
     # What begins with _ is between listing and fetcher.
     known = {k: v for k, v in item.extra.items() if not k.startswith("_")}
-    extra = {**known, **got.facts}
+    facts = dict(got.facts)
+    licence = facts.pop("licence", None) or item.licence
+    extra = {**known, **facts}
     return {
         "name": item.name,
         # where the commit will put the file: see `pilebuilder.build.store.Store.folder`
@@ -252,7 +254,7 @@ def _bring(fetcher: Fetcher, item: Item, task: Task, work: Workspace, web: Web) 
         "sha256": got.sha256,
         "bytes": got.bytes,
         "url": item.address if item.address.startswith(("http://", "https://", "s3://")) else None,
-        "licence": item.licence,
+        "licence": licence,
         "date": item.date,
         "extra": canonical(extra) if extra else None,
     }

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import email.utils
+import errno
 import gzip
 import hashlib
 import itertools
 import random
+import shutil
 import socket
+import subprocess
 import threading
 import time
 from collections.abc import Callable
@@ -399,8 +403,45 @@ def test_plain_http_needs_permission(make_web, tmp_path):
     assert get(make_web(), "http://example.org/file", tmp_path / "t") == "plain_http"
 
 
-def test_tls_failure(server, make_web, tmp_path):
-    assert get(make_web(), f"https://{server.netloc}/file", tmp_path / "t") == "tls"
+def test_tls_failure(make_web, tmp_path, monkeypatch):
+    """A server that speaks no TLS, and one whose certificate nobody vouches for."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        monkeypatch.setenv(ALLOW_PRIVATE, f"127.0.0.1:{port}")
+
+        def answer() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(1024)
+                connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+        threading.Thread(target=answer, daemon=True).start()
+        assert get(make_web(), f"https://127.0.0.1:{port}/file", tmp_path / "t") == "tls"
+
+
+def test_a_certificate_that_nobody_vouches_for(make_web, tmp_path, monkeypatch):
+    import ssl
+
+    pem = tmp_path / "self.pem"
+    made = shutil.which("openssl") and subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1",
+         "-keyout", str(pem), "-out", str(tmp_path / "cert.pem")], capture_output=True, check=False,
+    )  # fmt: skip
+    if not made or made.returncode:
+        pytest.skip("no openssl to make a certificate with")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "cert.pem", pem)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        monkeypatch.setenv(ALLOW_PRIVATE, f"127.0.0.1:{port}")
+
+        def answer() -> None:
+            connection, _ = listener.accept()
+            with contextlib.suppress(OSError), context.wrap_socket(connection, server_side=True) as secure:
+                secure.recv(1024)
+
+        threading.Thread(target=answer, daemon=True).start()
+        assert get(make_web(), f"https://127.0.0.1:{port}/file", tmp_path / "t") == "tls"
 
 
 def test_waits_follow_the_schedule(server, make_web, clock, tmp_path):
@@ -485,3 +526,55 @@ def test_two_at_once_write_one_file(server, make_web, tmp_path):
     [t.start() for t in threads]
     [t.join() for t in threads]
     assert found == ["ok", "ok"]
+
+
+def test_pages_are_decoded_within_limits(server, make_web):
+    server.routes["/a"] = lambda a: a.reply(200, gzip.compress(b"page"), content_encoding="gzip")
+    server.routes["/b"] = lambda a: a.reply(200, BOMB, content_encoding="gzip")
+    server.routes["/c"] = lambda a: a.reply(200, gzip.compress(b"page")[:-4], content_encoding="gzip")
+    server.routes["/d"] = lambda a: a.reply(200, b"x", content_encoding="br")
+    server.routes["/e"] = endless
+    web = make_web(tries=2, max_page=1 << 20)
+    assert web.page(server.url + "/a").body == b"page"
+    for path, reason in (("/b", "too_large"), ("/c", "interrupted"), ("/d", "bad_response"), ("/e", "too_large")):
+        with pytest.raises(FetchError) as caught:
+            web.page(server.url + path)
+        assert caught.value.reason == reason
+
+
+def test_a_full_disk_stops_the_run_and_the_same_command_goes_on(server, tmp_path, monkeypatch):
+    """Not an item's failure: exit code 5, nothing half-written under a final name, and what came is kept."""
+    from pilebuilder.build.worker import execute
+    from pilebuilder.errors import NoSpaceError
+    from pilebuilder.fetch import transfer
+    from pilebuilder.task import Task
+
+    server.routes["/file"] = lambda a: a.file(CONTENT, etag=TAG)
+    items = [{"name": "data.bin", "address": server.url + "/file"}]
+    params = {"fetcher": "http", "params": {"url": server.url + "/file"}, "items": items, "policy": {}}
+    function = "pilebuilder.fetch.stage:fetch_items"
+    task = Task(stage="fetch", name="x", function=function, code="1", params=params, component="X")
+    real = transfer._counted
+
+    def full(blocks, state):
+        yield CONTENT[:1000]
+        raise OSError(errno.ENOSPC, "No space left on device", str(tmp_path))
+
+    monkeypatch.setattr(transfer, "_counted", full)
+    with pytest.raises(NoSpaceError, match="no space left"):
+        execute(task, tmp_path / "out")
+    assert not list((tmp_path / "out").rglob("data.bin"))
+    monkeypatch.setattr(transfer, "_counted", real)
+    execute(task, tmp_path / "out")
+    (found,) = (tmp_path / "out").rglob("data.bin")
+    assert found.read_bytes() == CONTENT
+    assert [a.headers.get("range") for a in server.asked] == [None, "bytes=1000-"]
+
+
+def test_a_write_that_fails_is_not_taken_for_a_network_failure(server, make_web, tmp_path):
+    server.routes["/file"] = lambda a: a.file(CONTENT, etag=TAG)
+    web = make_web()
+    (web.store.root).mkdir(parents=True)
+    (web.store.root / "parts").write_text("a file where the folder should be")
+    with pytest.raises(OSError, match="parts"):
+        bring(web, Item(name="data.bin", address=server.url + "/file"), tmp_path / "t")
