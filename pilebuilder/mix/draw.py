@@ -198,6 +198,7 @@ def _counts(table: pa.Table, split: np.ndarray, copies: np.ndarray) -> dict[str,
         chosen = (split == code) & (copies > 0)
         counts[name] = {
             "available": int((split == code).sum()),
+            "available_bytes": int(size[split == code].sum()),
             "documents": int(chosen.sum()),
             "copies": int(copies[chosen].sum()),
             "text_bytes": int(size[chosen].sum()),
@@ -210,18 +211,20 @@ def mixture(task: Task, work: Workspace) -> None:
     """Write ``mixture.json``: by component the epochs and share asked for, and those that came out.
 
     ``{"seed", "shards", "components": {name: {"epochs", "share", "tokens_per_byte", "realised_epochs",
-    "realised_share", "splits": {split: {"available", "documents", "copies", "text_bytes", "placed_bytes"}}}}}``; shares
-    are of the bytes of training text, realised epochs are copies over documents available for training.
+    "realised_share", "splits": {split: {"available", "available_bytes", "documents", "copies", "text_bytes",
+    "placed_bytes"}}}}}``;
+    shares are of the bytes of training text, realised epochs are copies over documents available for training.
     """
     params = task.params
     total = sum(r["train"]["placed_bytes"] for r in params["realised"].values())
+    requested = params["requested"] or _asked(params)
     components = {}
     for name, epochs in params["epochs"].items():
         splits = params["realised"].get(name, {})
         train = splits.get("train") or {"available": 0, "copies": 0, "placed_bytes": 0}
         components[name] = {
             "epochs": epochs,
-            "share": params["requested"].get(name, 0.0),
+            "share": requested.get(name, 0.0),
             "tokens_per_byte": params["tokens_per_byte"].get(name),
             "realised_epochs": train["copies"] / train["available"] if train["available"] else 0.0,
             "realised_share": train["placed_bytes"] / total if total else 0.0,
@@ -229,6 +232,16 @@ def mixture(task: Task, work: Workspace) -> None:
         }
     path = work.output("mixture.json", "mixture")
     path.write_text(canonical({"seed": params["seed"], "shards": params["shards"], "components": components}) + "\n")
+
+
+def _asked(params: Any) -> dict[str, float]:
+    """Shares that the epochs ask for, of the text that was there to be drawn."""
+    asked = {
+        name: splits["train"]["available_bytes"] * params["epochs"][name]
+        for name, splits in params["realised"].items()
+    }
+    total = sum(asked.values())
+    return {name: value / total for name, value in asked.items()} if total else {}
 
 
 def _plain(table: pa.Table) -> pa.Table:

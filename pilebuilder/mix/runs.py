@@ -111,7 +111,7 @@ def _common(schemas: list[pa.Schema]) -> pa.Schema:
     """One schema for all: components differ in the signals that their steps measured."""
     import pyarrow as pa
 
-    return pa.unify_schemas(schemas) if schemas else pa.schema([])
+    return pa.unify_schemas(schemas, promote_options="permissive") if schemas else pa.schema([])
 
 
 def _slices(runs: list[tuple[Any, dict[str, Any]]], name: str, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
@@ -121,6 +121,6 @@ def _slices(runs: list[tuple[Any, dict[str, Any]]], name: str, schema: pa.Schema
     streams = [_stream(source, index[name]) for source, index in runs if name in index]
     for batches in zip(*streams, strict=True):
         table = pa.concat_tables(
-            [schema.empty_table(), *(pa.Table.from_batches([b]) for b in batches)], promote_options="default"
+            [schema.empty_table(), *(pa.Table.from_batches([b]) for b in batches)], promote_options="permissive"
         ).combine_chunks()
         yield from table.to_batches() or [pa.RecordBatch.from_pylist([], schema=schema)]

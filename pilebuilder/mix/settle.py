@@ -71,7 +71,8 @@ class Plan:
     seed: int
     epochs: dict[str, float]
     requested: dict[str, float]
-    """Share of the training text (tokens, under a budget in tokens) that the recipe asks for, before any cap."""
+    """Share of the training text (tokens, under a budget in tokens) that the recipe asks for, before any cap; empty
+    where it asks for epochs, and the shares follow from what there is."""
     val: dict[str, int]
     test: dict[str, int]
     """Holdout draws at or above `val`, or below `test`, are held out."""
@@ -124,7 +125,7 @@ def settle(config: Config, shard: Any, view: View, survey: Survey) -> Plan:
     return Plan(
         seed=view.recipe.seed,
         epochs=epochs,
-        requested=weighing.shares(wish, amounts),
+        requested=weighing.shares(wish, amounts) if config.weighed else {},
         val={n: _threshold_high(held["val"], config.val.least, survey, n) for n in survey.documents},
         test={n: _threshold_low(held["test"], config.test.least, survey, n) for n in survey.documents},
         slices={

@@ -96,7 +96,7 @@ class Gigatoken:
     name = "gigatoken"
 
     def __init__(self, tokenizer: Tokenizer) -> None:
-        import gigatoken
+        importlib.import_module("gigatoken")  # where it is missing, the ImportError is for the caller
 
         try:
             self.backend = self._backend(tokenizer)

@@ -28,6 +28,7 @@ class Config(Strict):
     frame: Size = Field(
         4 << 20, ge=1 << 10, le=256 << 20, description="bytes of JSON lines in one frame, the unit of random access"
     )
+    parquet: bool = Field(False, description="also write each shard as Parquet, with columns text and meta")
     meta: list[str] = Field(
         ["url", "date", "licence"],
         description="fields of `meta` after pile_set_name and id: " + ", ".join(FIELDS) + ", or signal.NAME",
@@ -58,7 +59,7 @@ class Shard:
         """One task for each shard that has documents."""
         config = view.config("shard")
         runs = final_runs(view)
-        params = {"level": config.level, "frame": config.frame, "meta": config.meta}
+        params = {"level": config.level, "frame": config.frame, "meta": config.meta, "parquet": config.parquet}
         yield [shard_task(name, list(slices(runs, name)), params) for name in shard_names(runs)]
 
 

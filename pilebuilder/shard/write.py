@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ import numpy as np
 
 from pilebuilder.document import text_buffers
 from pilebuilder.errors import TaskError
+from pilebuilder.shard.columns import ParquetShard
 from pilebuilder.shard.frames import FrameWriter
 from pilebuilder.shard.lines import json_lines
 from pilebuilder.shard.summary import Summary
@@ -31,9 +33,13 @@ def write_shard(task: Task, work: Workspace) -> None:
     path = work.output(public, "shard", public=public, split=shard.split("/")[0], shard=shard)
     summary, line = Summary(), 0
     wanted = [*FIXED, *(n for n in meta if n not in FIXED)]
-    with FrameWriter(path, task.params["frame"], task.params["level"]) as out:
-        for table in _merged([_stream(work.open(a), a) for a in task.inputs], wanted):
+    streams = [_stream(work.open(a), a) for a in task.inputs]
+    with FrameWriter(path, task.params["frame"], task.params["level"]) as out, ExitStack() as stack:
+        columns = stack.enter_context(_parquet(task, work, streams)) if task.params["parquet"] else None
+        for table in _merged(streams, wanted):
             out.write(*json_lines(table, meta))
+            if columns is not None:
+                columns.write(table)
             _record(work, table, shard, line)
             summary.add(table)
             line += table.num_rows
@@ -46,6 +52,17 @@ def write_shard(task: Task, work: Workspace) -> None:
         frames=len(out.sizes),
     )
     work.output(f"{shard}.summary.json", "summary", split=shard.split("/")[0]).write_text(summary.to_json())
+
+
+def _parquet(task: Task, work: Workspace, streams: list[Any]) -> ParquetShard:
+    """The shard as Parquet too; the types of signals are settled before the first row."""
+    import pyarrow as pa
+
+    shard, meta = task.params["shard"], task.params["meta"]
+    schema = pa.unify_schemas([s.schema for s in streams], promote_options="permissive")
+    kinds = {n: schema.field(n).type for n in meta if n in schema.names}
+    public = f"{shard}.parquet"
+    return ParquetShard(work.output(public, "columns", public=public, split=shard.split("/")[0]), meta, kinds)
 
 
 def _stream(path: Path, artifact: Artifact) -> Any:
@@ -86,7 +103,7 @@ def _merged(streams: list[Any], wanted: list[str]) -> Iterator[pa.Table]:
             return
         tables = [pa.Table.from_batches([b]).select([n for n in wanted if n in b.schema.names]) for b in batches]
         table = (
-            pa.concat_tables([t for t in tables if t.num_rows], promote_options="default")
+            pa.concat_tables([t for t in tables if t.num_rows], promote_options="permissive")
             if any(t.num_rows for t in tables)
             else None
         )

@@ -147,3 +147,35 @@ def test_shards_are_the_same_on_every_run(done: MiniBuild, tmp_path: Path) -> No
     )
     assert again.run("mix", "shard").digests() == done.digests()
     assert content(again.public()["val.jsonl.zst"])
+
+
+def test_parquet_holds_the_same_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import pyarrow.parquet as pq
+
+    monkeypatch.setattr("pilebuilder.shard.columns.GROUP_BYTES", 2000)
+    config = {"count": 2, "parquet": True, "meta": ["licence", "signal.score", "signal.absent", "copy"]}
+    signals = {"Code": {"score": [i / 3 for i in range(200)]}, "Wikipedia (en)": {"score": list(range(400))}}
+    digests = set()
+    for memory in (1 << 30, 16 << 10):
+        done = MiniBuild(tmp_path / str(memory), TEXTS, configs={"shard": config}, signals=signals, memory=memory).run(
+            "mix", "shard"
+        )
+        public = done.public()
+        for name in ("train/00", "train/01"):
+            table = pq.read_table(public[f"{name}.parquet"])
+            assert table.column_names == ["text", "meta"]
+            assert table.to_pylist() == documents(public[f"{name}.jsonl.zst"])
+            assert pq.ParquetFile(public[f"{name}.parquet"]).num_row_groups > 5
+        digests.add(done.digests()["train/00.parquet"])
+    assert len(digests) == 1
+
+
+def test_datasets_reads_parquet(tmp_path: Path) -> None:
+    import datasets
+
+    done = MiniBuild(
+        tmp_path, TEXTS, configs={"shard": {"count": 1, "parquet": True}, "mix": {"val": 0.0, "test": 0.0}}
+    )
+    path = done.run("mix", "shard").public()["train/00.parquet"]
+    rows = datasets.load_dataset("parquet", data_files=str(path), split="train", cache_dir=str(tmp_path / "cache"))
+    assert [r["text"] for r in rows] == [d["text"] for d in documents(done.public()["train/00.jsonl.zst"])]
