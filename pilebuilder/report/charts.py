@@ -83,7 +83,8 @@ def axis(
         x = in_units(tick)
         canvas.line(x, top, x, bottom, "axis" if tick == 0 else "grid")
         text = show(tick)
-        anchor = "end" if x + text_width(text, 11) / 2 > canvas.width else "middle"
+        half = text_width(text, 11) / 2
+        anchor = "end" if x + half > canvas.width else "start" if x < half else "middle"
         canvas.text(x, bottom + SIZE + 4, text, "muted", anchor=anchor, size=11)
     if title:
         canvas.text((scale.start + scale.stop) / 2, bottom + 2 * SIZE + 8, title, "muted", anchor="middle", size=11)

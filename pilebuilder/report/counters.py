@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pilebuilder.partition import read_table, write_table
+
 if TYPE_CHECKING:
     import pyarrow as pa
 
@@ -132,8 +134,6 @@ class Counters:
 
     def write(self, path: Path) -> None:
         """As Parquet, rows sorted: equal sums give equal bytes, however they were added up."""
-        from pilebuilder.partition import write_table
-
         self._settle()
         write_table(self.table(), path, level=3)
 
@@ -183,16 +183,30 @@ class Counters:
     @classmethod
     def read(cls, paths: Iterable[Path]) -> Counters:
         """The sum of summary files."""
-        from pilebuilder.partition import read_table
-
         total = cls()
         for path in paths:
-            table = read_table(path)
-            names = (table.column(c).to_pylist() for c in ("measure", "label", "key", "count"))
-            for measure, label, key, count in zip(*names, strict=True):
-                held = total._held[measure, label]
-                held[key] = held.get(key, 0) + count
+            for name, keys, counts in _runs(read_table(path)):
+                held = total._held[name]
+                if held:
+                    for key, count in zip(keys, counts, strict=True):
+                        held[key] = held.get(key, 0) + count
+                else:
+                    held.update(zip(keys, counts, strict=True))
         return total
+
+
+def _runs(table: pa.Table) -> Iterator[tuple[tuple[str, str], list[int], list[int]]]:
+    """Measure and label with their keys and counts; rows of a file are sorted by them."""
+    codes, names = [], []
+    for column in ("measure", "label"):
+        coded = table.column(column).combine_chunks()
+        codes.append(coded.indices.to_numpy())
+        names.append(coded.dictionary.to_pylist())
+    keys, counts = table.column("key").to_pylist(), table.column("count").to_pylist()
+    changes = (np.diff(codes[0]) != 0) | (np.diff(codes[1]) != 0)
+    starts = [0, *(np.flatnonzero(changes) + 1).tolist()] if len(keys) else []
+    for start, stop in zip(starts, [*starts[1:], len(keys)], strict=True):
+        yield (names[0][codes[0][start]], names[1][codes[1][start]]), keys[start:stop], counts[start:stop]
 
 
 class Distribution:

@@ -102,10 +102,26 @@ class Facts:
                 return self.stages[stage]
         return Tally()
 
+    @cached_property
+    def whole(self) -> Counters:
+        """The summaries of all components added up."""
+        from pilebuilder.report.counters import Counters
+
+        total = Counters()
+        for name in self.names:
+            if name in self.profiles:
+                total.merge(self.profiles[name])
+        return total
+
     def documents(self, name: str) -> int:
         """Distinct documents of a component when the mix begins."""
         count = self.placed.get(name, Count())
         return count.seen if "mix" in self.stages else count.kept
+
+    @property
+    def remaining(self) -> int:
+        """Distinct documents that the last stage kept: what is in the corpus."""
+        return sum(count.kept for count in self.placed.values())
 
     def raw_bytes(self, name: str) -> int:
         """Their bytes of text, before epochs."""

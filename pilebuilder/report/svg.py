@@ -103,6 +103,12 @@ class Canvas:
         klass = f' class="{css}"' if css else ""
         self._add(f'<text x="{num(x)}" y="{num(y)}"{side}{scale}{klass}>{text_of(text)}</text>', y + size * 0.35)
 
+    def turned(self, x: float, y: float, text: str, css: str, size: float = 11) -> None:
+        """One line of text that reads upwards from (x, y)."""
+        if text:
+            place = f'transform="translate({num(x)},{num(y)}) rotate(-90)"'
+            self._add(f'<text {place} font-size="{num(size)}" class="{css}">{text_of(text)}</text>', y)
+
     def svg(self, label: str) -> str:
         """The whole drawing; `label` names it for a screen reader."""
         w, h = num(self.width), num(math.ceil(self.height))

@@ -48,6 +48,8 @@ class Table:
     interval: str = ""
     fold: int = 0
     """Rows above this number are folded away on a page (0: show all); files always hold all."""
+    filed: bool = True
+    """Whether it is written to files of its own; a page's excerpt of another table is not."""
 
     def __post_init__(self) -> None:
         for row in (*self.rows, *self.totals):
@@ -160,6 +162,8 @@ class Figure:
     """Name of the table with the numbers drawn."""
     alt: str
     """What a reader who does not see the figure should know; made from the same numbers."""
+    filed: bool = True
+    """Whether it is written to a file of its own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,10 +186,11 @@ class Excerpts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prose:
-    """A paragraph of plain text, or a warning set off from the text."""
+    """A paragraph of plain text; or set off from the text, a remark or a warning (which the index repeats)."""
 
     text: str
     warning: bool = False
+    remark: bool = False
 
 
 Block = Table | Figure | Excerpts | Prose

@@ -1,6 +1,8 @@
+import base64
 import hashlib
 import itertools
 import json
+import posixpath
 import random
 
 import pytest
@@ -38,45 +40,79 @@ def build(bench, names, documents):
     return bench.pages(made, inputs)
 
 
+def parsed(files):
+    """All pages of a report, parsed, by name below reports/."""
+    return {
+        name.removeprefix("reports/"): html.fromstring(path.read_bytes())
+        for name, path in files.items()
+        if name.endswith(".html")
+    }
+
+
 @pytest.mark.parametrize("documents", [0, 1, 10, 60])
 def test_every_size_of_corpus_has_a_report(tmp_path, documents):
     files = build(Bench(tmp_path), ["one", "two"], documents)
-    page = html.fromstring(files["reports/index.html"].read_bytes())
-    assert len(page.xpath("//h1")) == 1
+    pages = parsed(files)
+    assert {"index.html", "components.html", "components/s0.html", "removal.html", "samples.html"} <= set(pages)
     names = {p.split("/")[-1].split(".")[0] for p in files if p.startswith("reports/tables/")}
-    assert {"components", "losses", "conservation"} <= names
+    assert {"components", "losses", "conservation", "bits-per-byte"} <= names
     if documents in (1, 10):
-        assert f"too few (n = {documents})" in page.text_content()
+        assert f"too few (n = {documents})" in pages["lengths.html"].text_content()
     if not documents:
-        assert "Without a document: one, two." in page.text_content()
+        assert "Without a document: one, two." in pages["components.html"].text_content()
+        assert "Without a document" in pages["index.html"].text_content()
 
 
-def test_the_page_needs_no_other_file_and_runs_nothing(tmp_path):
-    page = html.fromstring(build(Bench(tmp_path), ["a", HOSTILE], 40)["reports/index.html"].read_bytes())
-    assert not page.xpath("//script | //link | //iframe | //img | //object")
-    assert not [a for e in page.iter() if isinstance(e.tag, str) for a in e.attrib if a.startswith("on")]
-    for address in page.xpath("//@href | //@src"):
-        assert address.startswith(("#", "data:text/csv", "tables/", "figures/")), address
-    assert "[U+202E]" in page.text_content()
-    assert "\u202e" not in page.text_content()
+def test_pages_need_no_network_and_run_nothing(tmp_path):
+    pages = parsed(build(Bench(tmp_path), ["a", HOSTILE], 40))
+    for name, page in pages.items():
+        assert not page.xpath("//link | //iframe | //img | //object | //script[@src]")
+        assert bool(page.xpath("//script")) == (name == "samples.html")
+        assert not [a for e in page.iter() if isinstance(e.tag, str) for a in e.attrib if a.startswith("on")]
+        policy = page.xpath("//meta[@http-equiv='Content-Security-Policy']/@content")[0]
+        assert policy.startswith("default-src 'none'")
+        assert ("script-src" in policy) == (name == "samples.html")
+        assert "\u202e" not in page.text_content()
+    assert "[U+202E]" in pages["components.html"].text_content()
 
 
-def test_the_page_is_accessible(tmp_path):
-    page = html.fromstring(build(Bench(tmp_path), ["a", "b"], 40)["reports/index.html"].read_bytes())
-    ids = page.xpath("//@id")
-    assert len(ids) == len(set(ids))
-    for target in page.xpath("//a[starts-with(@href, '#')]/@href"):
-        assert target[1:] in ids
-    for made in page.xpath("//table"):
-        assert made.get("aria-labelledby") in ids
-        assert made.xpath(".//th[@scope='row']")
-    for drawing in page.xpath("//figure//*[local-name()='svg']"):
-        assert drawing.get("aria-label")
-    for figure in page.xpath("//figure"):
-        assert figure.xpath(".//figcaption//h3")
-        assert figure.xpath(".//a[starts-with(@href, '#table-')]")
-    levels = [int(e.tag[1]) for e in page.xpath("//main//h1 | //main//h2 | //main//h3 | //main//h4")]
-    assert all(after - before <= 1 for before, after in itertools.pairwise(levels))
+def test_the_policy_allows_the_search_script_and_no_other(tmp_path):
+    page = parsed(build(Bench(tmp_path), ["a"], 40))["samples.html"]
+    policy = page.xpath("//meta[@http-equiv='Content-Security-Policy']/@content")[0]
+    digest = base64.b64encode(hashlib.sha256(page.xpath("//script/text()")[0].encode()).digest()).decode()
+    assert policy.endswith(f"script-src 'sha256-{digest}'")
+
+
+def test_every_link_leads_somewhere(tmp_path):
+    files = build(Bench(tmp_path), ["a", "b"], 40)
+    pages = parsed(files)
+    for name, page in pages.items():
+        for address in page.xpath("//a/@href"):
+            if address.startswith("data:text/csv"):
+                continue
+            path, _, anchor = address.partition("#")
+            target = posixpath.normpath(posixpath.join(posixpath.dirname(name), path)) if path else name
+            assert f"reports/{target}" in files, (name, address)
+            if anchor:
+                assert anchor in pages[target].xpath("//@id"), (name, address)
+
+
+def test_pages_are_accessible(tmp_path):
+    for name, page in parsed(build(Bench(tmp_path), ["a", "b"], 40)).items():
+        ids = page.xpath("//@id")
+        assert len(ids) == len(set(ids)), name
+        assert len(page.xpath("//h1")) == 1
+        for made in page.xpath("//table"):
+            assert made.get("aria-labelledby") in ids
+            assert made.xpath(".//th[@scope='row']")
+        for drawing in page.xpath("//figure//*[local-name()='svg']"):
+            assert drawing.get("aria-label")
+        for figure in page.xpath("//figure"):
+            assert figure.xpath(".//figcaption//h2")
+            assert figure.xpath(".//a[contains(@href, '#table-')]")
+        levels = [int(e.tag[1]) for e in page.xpath("//main//h1 | //main//h2 | //main//h3 | //main//h4")]
+        steps = itertools.pairwise(levels)
+        assert all(after - before <= 1 for before, after in steps), (name, levels)
 
 
 def test_every_table_comes_in_three_forms_with_its_provenance(tmp_path):
@@ -146,7 +182,7 @@ def test_texts_of_the_largest_clusters_stand_side_by_side(tmp_path):
     removal = artifact(tmp_path / "removal.parquet", "removal", tmp_path, partition=partition.sha256)
     found = bench.run(plan.task("texts", "ledgers:excerpts", [clusters, partition, removal]))["excerpts.json"]
     made = facts({"read": {"a": count(3)}, "dedup": {"a": count(3, merged=1)}, "mix": {"a": count(2)}}, ["a"])
-    page = html.fromstring(bench.pages(made, [clusters, found])["reports/index.html"].read_bytes())
+    page = html.fromstring(bench.pages(made, [clusters, found])["reports/duplicates.html"].read_bytes())
     texts = [e.text for e in page.xpath("//*[@class='texts']//pre")]
     assert texts == ["<b>kept</b> text", "removed text"]
     assert "removed (minhash, similarity 0.83)" in page.text_content()

@@ -12,7 +12,7 @@ SIZES = (1, 2, 3, 10)
 """Over Unicode words (UAX #29), as written."""
 CENSUS = 13
 """Over white-space words in lower case: the unit of overlap tests since GPT-3 and the Pile."""
-KEPT = 3_000
+KEPT = 1_000
 """N-grams of each size that one partition reports."""
 LONGEST = 300
 """Characters of an n-gram that are kept; tokens can be of any length."""

@@ -40,10 +40,13 @@ _TAG_SALT = (np.arange(1, len(TAGS) + 1, dtype=np.uint64)) * np.uint64(0x9E3779B
 
 def measure(task: Task, work: Workspace) -> None:
     """Bias measures of one component's sample."""
+    import pyarrow.compute as pc
+
     table = read_table(work.open(task.inputs[0]))
     known = groups.flat(task.params["terms"])
     tally = Tally(table.num_rows, len(known))
     lookup = terms.table([words for _, _, words in known])
+    tally.bytes = int(np.asarray(pc.binary_length(table.column("text"))).sum())
     profanity = profanity_counter(task.params["toxicity"])
     for found in english.sentences(table):
         tally.seen += found.seen
@@ -75,6 +78,7 @@ class Tally:
     def __init__(self, documents: int, kinds: int) -> None:
         self.documents, self.kinds = documents, kinds
         self.seen = 0
+        self.bytes = 0
         self.words: dict[int, Word] = {}
         # Per document: English sentences; and per group (the last column: all sentences) sentences, scored words and
         # their summed score, sentences with a scored word and their summed mean score.
@@ -169,6 +173,7 @@ class Tally:
         drawn = resample(np.concatenate([self.score, self.scored], 1), seed)
         result: dict[str, Any] = {
             "documents": self.documents,
+            "bytes": self.bytes,
             "seen": self.seen,
             "sentences": int(self.sentences.sum()),
             "groups": {},

@@ -122,6 +122,64 @@ def _fate(text: Mapping[str, Any], cluster: Mapping[str, Any]) -> str:
     return f"removed ({text.get('reason', 'duplicate')}{likeness})"
 
 
+def method_table(facts: Facts) -> Table | None:
+    """Documents removed by each method and component."""
+    sums: dict[str, dict[str, int]] = {}
+    for component, stage, _, action, reason, n in facts.ledger.get("rows", []):
+        if stage == "dedup" and action == "duplicate":
+            held = sums.setdefault(reason, {})
+            held[component] = held.get(component, 0) + n
+    if not sums:
+        return None
+    seen = {name: count.seen for name, count in facts.stages.get("dedup", {}).items()}
+    methods = [m for m in ("exact", "url", "minhash") if m in sums] + sorted(set(sums) - {"exact", "url", "minhash"})
+    rows = []
+    for name in facts.names:
+        if name in seen:
+            gone = [sums[m].get(name, 0) for m in methods]
+            rows.append((name, seen[name], *gone, sum(gone) / seen[name] if seen[name] else None))
+    total = [sum(sums[m].values()) for m in methods]
+    every = sum(seen.values())
+    return Table(
+        name="duplicate-rates",
+        title="Duplicates removed by method",
+        definition="A15",
+        columns=(
+            Column(key="component", title="Component", kind="name"),
+            Column(key="documents", title="Documents in", kind="count"),
+            *(Column(key=m, title=m, kind="count", group="Removed by") for m in methods),
+            Column(key="rate", title="Rate", kind="share"),
+        ),
+        rows=tuple(rows),
+        totals=(("Whole", every, *total, sum(total) / every if every else None),),
+        note="Methods run in this order, each on what the one before left.",
+        weighting="per document",
+    )
+
+
+def curve_table(facts: Facts) -> Table | None:
+    """How likely a pair of a given similarity is compared at all: 1 - (1 - s^r)^b."""
+    near = (facts.settings.get("dedup") or {}).get("minhash")
+    if not near:
+        return None
+    bands, rows = near["bands"], near["rows"]
+    points = [0.5 + 0.05 * i for i in range(10)]
+    return Table(
+        name="minhash",
+        title="Chance that MinHash proposes a pair, by similarity",
+        definition="A15",
+        columns=(
+            Column(key="similarity", title="Jaccard similarity", kind="number"),
+            Column(key="proposed", title="Proposed", kind="share"),
+        ),
+        rows=tuple((s, 1 - (1 - s**rows) ** bands) for s in points),
+        note=f"{bands} bands of {rows} minima over word {near['ngram']}-grams. Proposed pairs are compared on their"
+        " texts and"
+        f" count as duplicates from a similarity of {near['verify']:g} on, so the curve bounds recall, not precision.",
+        sample="by formula",
+    )
+
+
 def section(facts: Facts) -> Section:
     """Duplicates."""
     title = "Duplicates"
@@ -140,5 +198,11 @@ def section(facts: Facts) -> Section:
         name="duplicates",
         title=title,
         lead=lead,
-        blocks=(*([figure] if figure else []), size_table(facts), largest_table(facts), *side_by_side(facts)),
+        blocks=(
+            *([figure] if figure else []),
+            *(t for t in (method_table(facts), curve_table(facts)) if t),
+            size_table(facts),
+            largest_table(facts),
+            *side_by_side(facts),
+        ),
     )

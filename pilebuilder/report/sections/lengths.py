@@ -14,9 +14,18 @@ if TYPE_CHECKING:
 
 PERCENTILES = (1, 5, 25, 50, 75, 95, 99, 99.9)
 PER_DECADE, DECADES = 20, 9
+ENOUGH = 1_000
+"""Documents below which lengths are shared by chance alone."""
 DRAWN = 2
 """Bins joined in a drawn bar: 10 bars per decade."""
-UNITS = {"bytes": ("bytes", "UTF-8 bytes"), "characters": ("characters", "Unicode code points")}
+UNITS = {
+    "bytes": ("bytes", "UTF-8 bytes"),
+    "characters": ("characters", "Unicode code points"),
+    "plain_words": ("words", "words between white space"),
+    "words": ("unicode-words", "Unicode words"),
+}
+COMMON, OUTLIER, NEIGHBOURS, TIMES = 0.005, 0.0005, 10, 5
+"""A length of more than 0.5 % of documents is common; an outlier has over 0.05 %, and five times its neighbours."""
 TICKS = ("1 B", "10 B", "100 B", "1 kB", "10 kB", "100 kB", "1 MB", "10 MB", "100 MB", "1 GB")
 
 
@@ -46,31 +55,21 @@ def percentile_table(facts: Facts, measure: str) -> Table:
         Column(key="max", title="Max", kind="count"),
     )
     rows = [_row(facts, s.name, held.get(s.name), len(columns)) for s in facts.sources]
-    whole = _whole(facts, measure)
+    whole = facts.whole.distribution(measure)
     return Table(
         name=f"lengths-{name}",
         title=f"Document length in {words}",
         definition="A2",
         columns=columns,
         rows=tuple(rows),
-        totals=((("Whole", whole.n, _empty(facts), *_numbers(whole)),) if whole and whole.n else ()),
+        totals=((("Whole", whole.n, _empty(facts), *_numbers(whole)),) if whole.n else ()),
         note="Distinct documents, before epochs. Percentiles are exact below 65,536 and within 0.1 % above.",
         weighting="per document",
     )
 
 
-def _whole(facts: Facts, measure: str) -> Distribution | None:
-    from pilebuilder.report.counters import Counters
-
-    total = Counters()
-    for name in facts.names:
-        if name in facts.profiles:
-            total.merge(facts.profiles[name])
-    return total.distribution(measure) if facts.profiles else None
-
-
 def _empty(facts: Facts) -> int:
-    return sum(p.get("empty") for p in facts.profiles.values())
+    return facts.whole.get("empty")
 
 
 def _row(facts: Facts, name: str, held: Distribution | None, width: int) -> tuple[Cell, ...]:
@@ -157,12 +156,88 @@ def histogram_figure(facts: Facts) -> Figure | None:
     )
 
 
+def summary_table(facts: Facts) -> Table:
+    """Size, documents, words, longest and shortest document: what catalogues of corpora print."""
+    rows: list[tuple[Cell, ...]] = []
+    for name in [*facts.names, None]:
+        held = facts.whole if name is None else facts.profiles.get(name)
+        if held is None:
+            rows.append((name, Gap("no documents"), *[None] * 6))
+            continue
+        words = held.distribution("words")
+        sizes = (held.get("bytes", "sum") / 1e9, held.get("documents"), words.total)
+        extremes = (words.most if words.n else None, words.least if words.n else None)
+        rows.append((name or "Whole", *sizes, *extremes, held.get("empty"), held.get("blank")))
+    return Table(
+        name="summary",
+        title="Size of the corpus and of its documents",
+        definition="7.1",
+        columns=(
+            Column(key="component", title="Component", kind="name"),
+            Column(key="gigabytes", title="Size", kind="number", digits=4, unit="GB"),
+            Column(key="documents", title="Documents", kind="count"),
+            Column(key="words", title="Words", kind="count"),
+            Column(key="longest", title="Longest", kind="count", unit="words"),
+            Column(key="shortest", title="Shortest", kind="count", unit="words"),
+            Column(key="empty", title="Empty", kind="count"),
+            Column(key="blank", title="White space alone", kind="count"),
+        ),
+        rows=tuple(rows[:-1]),
+        totals=(rows[-1],),
+        note="GB is 10^9 bytes of UTF-8 text. Words are Unicode words (UAX #29), punctuation marks counted.",
+        weighting="sums",
+    )
+
+
+def templates_of(held: Distribution) -> list[tuple[int, int]]:
+    """Lengths that too many documents share, with their number: a sign of chunking or of templates."""
+    count = dict(zip(held.keys.tolist(), held.counts.tolist(), strict=True))
+    found = []
+    for length, n in count.items():
+        near = sorted(count.get(length + d, 0) for d in range(-NEIGHBOURS, NEIGHBOURS + 1) if d)
+        middle = (near[NEIGHBOURS - 1] + near[NEIGHBOURS]) / 2
+        if n > COMMON * held.n or (n > OUTLIER * held.n and n > TIMES * middle):
+            found.append((length, n))
+    return sorted(found, key=lambda kv: (-kv[1], kv[0]))
+
+
+def template_table(facts: Facts) -> Table | None:
+    """Lengths in code points that stand out, by component; only where there are enough documents to tell."""
+    from pilebuilder.report.counters import EXACT
+
+    rows: list[tuple[Cell, ...]] = []
+    for name in facts.names:
+        held = facts.profiles[name].distribution("characters") if name in facts.profiles else None
+        if held is not None and held.n >= ENOUGH:
+            rows += [(name, at, n, n / held.n) for at, n in templates_of(held)[:10] if at < EXACT and n > 1]
+    if not rows:
+        return None
+    return Table(
+        name="template-lengths",
+        title="Lengths that too many documents share",
+        definition="A2, 7.4",
+        columns=(
+            Column(key="component", title="Component", kind="name"),
+            Column(key="characters", title="Length", kind="count", unit="code points"),
+            Column(key="documents", title="Documents", kind="count"),
+            Column(key="share", title="Of the component", kind="share"),
+        ),
+        rows=tuple(rows),
+        fold=12,
+        note="Exact lengths of more than 0.5 % of a component's documents, or of more than 0.05 % and five times"
+        " the median"
+        " of the ten lengths on each side. They point to chunks of fixed size or to templates; short texts share"
+        " lengths by chance. Components with at least 1,000 documents.",
+        weighting="per document",
+    )
+
+
 def section(facts: Facts) -> Section:
     """Document lengths."""
     if not facts.profiles:
         gap = Prose(text=f"{not_measured('no document summaries in this build')}.", warning=True)
         return Section(name="lengths", title="Document lengths", lead="", blocks=(gap,))
-    figure = histogram_figure(facts)
+    figure, templates = histogram_figure(facts), template_table(facts)
     return Section(
         name="lengths",
         title="Document lengths",
@@ -170,7 +245,9 @@ def section(facts: Facts) -> Section:
         blocks=(
             *([figure] if figure else []),
             percentile_table(facts, "bytes"),
-            percentile_table(facts, "characters"),
+            summary_table(facts),
+            *([templates] if templates else []),
+            *(percentile_table(facts, measure) for measure in UNITS if measure != "bytes"),
             histogram_table(facts),
         ),
     )

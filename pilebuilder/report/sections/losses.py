@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pilebuilder.ledger import Count
-from pilebuilder.report import charts
+from pilebuilder.report import charts, flow
 from pilebuilder.report.cells import Cell
 from pilebuilder.report.facts import DOCUMENT_STAGES, Facts
 from pilebuilder.report.table import Column, Figure, Prose, Section, Table
@@ -166,6 +166,8 @@ def waterfall(facts: Facts, found: list[Loss]) -> Figure | None:
     rest = [s for s in steps if s not in shown]
 
     def draw(width: int) -> str:
+        if width >= charts.NARROW:
+            return story(width, facts, found)
         rows = [charts.Bar("read from the sources", (charts.Part(read, "keep"),), f"{read:,}")]
         at = read
         for stage, _, reason, n, _ in shown:
@@ -187,17 +189,30 @@ def waterfall(facts: Facts, found: list[Loss]) -> Figure | None:
     return Figure(
         name="waterfall",
         title="From the sources to the corpus",
-        subtitle="Documents (distinct); each bar is what one reason removed, in the order of the stages.",
+        subtitle="Distinct documents in the order of the stages, and what removed them.",
         draw=draw,
         table="losses",
         alt=f"{read:,} documents were read and {left:,} remain.{words}",
     )
 
 
+def story(width: int, facts: Facts, found: list[Loss]) -> str:
+    """The same as a band that narrows from stage to stage."""
+    gates = []
+    for stage in DOCUMENT_STAGES:
+        if stage not in facts.stages:
+            continue
+        left = tuple((reason, n) for s, _, reason, n in by_reason(found) if s == stage)
+        gates.append(flow.Gate(stage, stage_total(facts, stage).seen, left))
+    if gates and gates[-1].name == "mix" and not gates[-1].lost:
+        gates = gates[:-1]
+    return flow.flow(width, gates, ("corpus", facts.remaining), label="Documents from the sources to the corpus")
+
+
 def section(facts: Facts) -> Section:
     """What left and why."""
     found = losses(facts)
-    read, final = stage_total(facts, "read").seen, sum(facts.documents(n) for n in facts.names)
+    read, final = stage_total(facts, "read").seen, facts.remaining
     figure, edits = waterfall(facts, found), edits_table(facts)
     kept = f"{final / read:.1%}" if read else "none"
     return Section(

@@ -1,0 +1,128 @@
+"""Heat maps: a value printed in every cell, so that colour is never alone; and bars on both sides of zero."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from pilebuilder.report.charts import BAR, NARROW, ROW, axis
+from pilebuilder.report.svg import SIZE, Canvas, Linear, fit, text_width
+
+STEPS = 5
+"""Shades on each side of the middle."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A cell of a heat map: a position from -1 to 1 on the colour scale (None: no value), and what is printed."""
+
+    at: float | None
+    text: str
+    tip: str = ""
+
+
+def shade(at: float | None) -> str:
+    """Class of the colour at a position from -1 to 1."""
+    if at is None:
+        return "none"
+    step = min(STEPS, round(abs(at) * STEPS))
+    return f"{'warm' if at > 0 else 'cool'}{step}" if step else "mid"
+
+
+def heat(
+    width: int,
+    rows: Sequence[str],
+    columns: Sequence[str],
+    cells: Sequence[Sequence[Cell]],
+    *,
+    label: str,
+    least: float = 44,
+) -> str:
+    """A grid of coloured cells. Column labels stand upright when they do not fit; a wide grid is cut into blocks."""
+    narrow = width < NARROW
+    side = min(max((text_width(r, 11) for r in rows), default=0), width * (0.4 if narrow else 0.26)) + 10
+    across = max(1, min(len(columns), int((width - side) // least)))
+    canvas = Canvas(width)
+    top = 0.0
+    for start in range(0, len(columns), across):
+        top = _block(
+            canvas, rows, columns[start : start + across], [r[start : start + across] for r in cells], side, top
+        )
+    return canvas.svg(label)
+
+
+def _block(
+    canvas: Canvas,
+    rows: Sequence[str],
+    columns: Sequence[str],
+    cells: Sequence[Sequence[Cell]],
+    side: float,
+    top: float,
+) -> float:
+    wide = min(86.0, (canvas.width - side) / max(1, len(columns)))
+    upright = any(text_width(c, 11) > wide - 4 for c in columns)
+    head = min(max((text_width(c, 11) for c in columns), default=0), 110) + 8 if upright else SIZE + 8
+    for i, name in enumerate(columns):
+        x = side + (i + 0.5) * wide
+        if upright:
+            canvas.turned(x + 4, top + head - 4, fit(name, 110, 11), "ink")
+        else:
+            canvas.text(x, top + head - 7, name, "ink", anchor="middle", size=11)
+    for j, name in enumerate(rows):
+        y = top + head + j * ROW
+        canvas.text(side - 8, y + ROW / 2 + 4, fit(name, side - 10, 11), "ink", anchor="end", size=11)
+        for i, cell in enumerate(cells[j]):
+            x = side + i * wide
+            canvas.rect(x + 0.5, y + 0.5, wide - 1, ROW - 1, f"heat {shade(cell.at)}", cell.tip)
+            canvas.text(
+                x + wide / 2, y + ROW / 2 + 4, fit(cell.text, wide - 3, 10), "onheat", anchor="middle", size=10
+            )
+    bottom = top + head + len(rows) * ROW + 14
+    canvas.height = max(canvas.height, bottom - 10)
+    return bottom
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """A bar to one side of zero, with a dot whose size says how much it rests on."""
+
+    label: str
+    value: float
+    note: str = ""
+    whisker: tuple[float, float] | None = None
+
+
+def diverging(
+    width: int,
+    rows: Sequence[Side],
+    *,
+    label: str,
+    title: str,
+    ends: tuple[str, str],
+    show: Callable[[float], str] = lambda v: f"{v:g}",
+    middle: float = 0.0,
+) -> str:
+    """Bars from `middle` to both sides, labels at the bars' feet; `ends` name the two sides."""
+    canvas = Canvas(width)
+    most = max((abs(r.value - middle) for r in rows), default=1) or 1
+    narrow = width < NARROW
+    room = max((text_width(r.label) for r in rows), default=0) + 12
+    room = min(room, width * (0.42 if narrow else 0.3))
+    scale = Linear(middle + most, room, width - room, middle - most)
+    top = SIZE + 10
+    canvas.text(scale(middle) - 8, SIZE, "← " + ends[0], "muted", anchor="end", size=11)
+    canvas.text(scale(middle) + 8, SIZE, ends[1] + " →", "muted", size=11)
+    bottom = top + len(rows) * ROW
+    axis(canvas, scale, top, bottom, show, title)
+    canvas.line(scale(middle), top, scale(middle), bottom, "axis")
+    for i, row in enumerate(rows):
+        y = top + i * ROW + (ROW - BAR) / 2
+        x = scale(row.value)
+        first, last = sorted((x, scale(middle)))
+        right = row.value >= middle
+        canvas.rect(first, y, max(last - first, 1), BAR, "warmbar" if right else "coolbar", f"{row.label}: {row.note}")
+        if row.whisker:
+            canvas.line(scale(row.whisker[0]), y + BAR / 2, scale(row.whisker[1]), y + BAR / 2, "whisker")
+        name = fit(row.label, room - 8)
+        canvas.text(last + 6 if right else first - 6, y + BAR - 3, name, "ink", anchor="start" if right else "end")
+    return canvas.svg(label)

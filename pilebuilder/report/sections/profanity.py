@@ -1,0 +1,150 @@
+"""Pejorative content: profane words and toxic sentences (the Pile paper's section 6.3, figures 8 and 12)."""
+
+from __future__ import annotations
+
+from pilebuilder.report import charts
+from pilebuilder.report.cells import TOO_FEW_SENTENCES, Cell, not_measured, too_few
+from pilebuilder.report.facts import Facts
+from pilebuilder.report.sections.composition import parts_of, weights
+from pilebuilder.report.stats import interval, ratios, wilson
+from pilebuilder.report.table import Column, Figure, Prose, Section, Table
+
+TITLE = "Profanity and toxic sentences"
+
+
+def rates(facts: Facts, name: str, hits: int, base: int) -> tuple[float, tuple[float, float]] | None:
+    """A rate of one component with its bootstrap interval; `hits` and `base` are columns of the replicates."""
+    held = facts.bias.get(name, {}).get("profanity")
+    keys = ("sentences", "toxic", "words", "profane")
+    if not held or held["sentences"] < TOO_FEW_SENTENCES or not held[keys[base]]:
+        return None
+    spread = interval(ratios(held["replicates"][hits], held["replicates"][base]))
+    value = held[keys[hits]] / held[keys[base]]
+    return value, spread or (value, value)
+
+
+def corpus_rate(facts: Facts, hits: int, base: int) -> float | None:
+    """The sum of weight times rate over measured components, weights by effective size made to add to 1."""
+    share = weights(parts_of(facts))
+    found = [(share[n], r[0]) for n in facts.names if (r := rates(facts, n, hits, base))]
+    total = sum(w for w, _ in found)
+    return sum(w * r for w, r in found) / total if total else None
+
+
+def rate_table(facts: Facts) -> Table:
+    """Both rates by component with intervals."""
+    rows: list[tuple[Cell, ...]] = []
+    for name in facts.names:
+        held = facts.bias.get(name, {}).get("profanity")
+        word, sentence = rates(facts, name, 3, 2), rates(facts, name, 1, 0)
+        if held is None or word is None or sentence is None:
+            n = held["sentences"] if held else 0
+            rows.append((name, n, too_few(n), *[None] * 7))
+            continue
+        documents = held["toxic_documents"] / held["documents"]
+        rows.append((name, held["sentences"], held["words"], word[0], *word[1], sentence[0], *sentence[1], documents))
+    share = (corpus_rate(facts, 3, 2), corpus_rate(facts, 1, 0))
+    whole = ("Whole corpus", None, None, share[0], None, None, share[1], None, None, None)
+    return Table(
+        name="profanity",
+        title="Profane words and toxic sentences by component",
+        definition="A6",
+        columns=(
+            Column(key="component", title="Component", kind="name"),
+            Column(key="sentences", title="Sentences", kind="count"),
+            Column(key="words", title="Words", kind="count"),
+            Column(key="profane_words", title="Rate", kind="share", digits=3, group="Profane words"),
+            Column(key="profane_words_low", title="low", kind="share", digits=3, group="Profane words"),
+            Column(key="profane_words_high", title="high", kind="share", digits=3, group="Profane words"),
+            Column(key="toxic_sentences", title="Rate", kind="share", digits=3, group="Toxic sentences"),
+            Column(key="toxic_sentences_low", title="low", kind="share", digits=3, group="Toxic sentences"),
+            Column(key="toxic_sentences_high", title="high", kind="share", digits=3, group="Toxic sentences"),
+            Column(key="toxic_documents", title="Documents with one", kind="share"),
+        ),
+        rows=tuple(rows),
+        totals=(whole,),
+        note="English sentences only. A word is profane when the toxicity model calls it so standing alone, as the"
+        " Pile"
+        " paper classified every word; a sentence is toxic when the model scores the whole sentence at its threshold."
+        " Identity terms are hidden from the model. Implicit hate is not found by such a model.",
+        weighting="per word and per sentence; the whole corpus by effective bytes",
+        sample="uniform by document within component",
+        interval="95 %, bootstrap over documents, 1,000 resamples",
+    )
+
+
+def rate_figure(facts: Facts, name: str, hits: int, base: int, title: str) -> Figure | None:
+    """Bars sorted by rate, with whiskers and the corpus value."""
+    found = {n: r for n in facts.names if (r := rates(facts, n, hits, base))}
+    if not found:
+        return None
+    order = sorted(found, key=lambda n: (-found[n][0], n))
+    whole = corpus_rate(facts, hits, base)
+
+    def draw(width: int) -> str:
+        rows = [charts.Dots(n, (charts.Part(found[n][0], "c1"),), found[n][1], f"{found[n][0]:.3%}") for n in order]
+        return charts.dots(
+            width, rows, label=title, show=charts.percent, line=whole, line_label=f"corpus {whole:.3%}", title="rate"
+        )
+
+    return Figure(
+        name=name,
+        title=title,
+        subtitle="English sentences of the sample; whiskers are 95 % intervals over documents.",
+        draw=draw,
+        table="profanity",
+        alt=f"Highest in {order[0]} ({found[order[0]][0]:.3%}), lowest in {order[-1]} ({found[order[-1]][0]:.3%}).",
+    )
+
+
+def frequent_table(facts: Facts) -> Table | None:
+    """The most frequent flagged words, masked."""
+    rows = [
+        (name, i, word, n)
+        for name in facts.names
+        if (held := facts.bias.get(name, {}).get("profanity"))
+        for i, (word, n) in enumerate(held["frequent"], 1)
+    ]
+    if not rows:
+        return None
+    return Table(
+        name="profane-words",
+        title="Most frequent profane words, masked",
+        definition="A6",
+        columns=(
+            Column(key="component", title="Component", kind="name"),
+            Column(key="rank", title="Rank", kind="count"),
+            Column(key="word", title="First letter and length", kind="code"),
+            Column(key="occurrences", title="Occurrences", kind="count"),
+        ),
+        rows=tuple(rows),
+        fold=10,
+        note="First letter and length only.",
+        sample="sentences with at least one, in the sample",
+    )
+
+
+def section(facts: Facts) -> Section:
+    """Profanity."""
+    measured = [n for n, b in facts.bias.items() if b.get("profanity")]
+    if not measured:
+        reason = "this installation has no toxicity model" if facts.bias else "no sample was drawn"
+        gap = Prose(text=f"{not_measured(reason)}.", warning=True)
+        return Section(name="profanity", title=TITLE, lead="", blocks=(gap,))
+    figures = [
+        rate_figure(facts, "profane-words", 3, 2, "Profane words"),
+        rate_figure(facts, "toxic-sentences", 1, 0, "Toxic sentences"),
+    ]
+    frequent = frequent_table(facts)
+    whole = corpus_rate(facts, 1, 0)
+    n = sum(facts.bias[m]["profanity"]["sentences"] for m in measured)
+    lead = f"{whole:.2%} of English sentences are scored as toxic ({n:,} sentences)." if whole is not None else ""
+    return Section(
+        name="profanity",
+        title=TITLE,
+        lead=lead,
+        blocks=(*(f for f in figures if f), rate_table(facts), *([frequent] if frequent else [])),
+    )
+
+
+__all__ = ["rates", "section", "wilson"]

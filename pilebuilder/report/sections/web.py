@@ -1,0 +1,112 @@
+"""Which hosts and domains the documents come from, and how concentrated they are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pilebuilder.report.cells import not_measured
+from pilebuilder.report.facts import Facts
+from pilebuilder.report.stats import entropy, gini
+from pilebuilder.report.table import Column, Prose, Section, Table
+
+TOP = 100
+LEVELS = {"domain": "registered domains", "host": "hosts", "suffix": "public suffixes", "scheme": "schemes"}
+
+
+def rows_of(table: Any, level: str) -> list[tuple[str, int, int, int]]:
+    """Name, documents, bytes, words of one level; most documents first."""
+    import pyarrow.compute as pc
+
+    held = table.filter(pc.equal(table.column("level"), level))
+    columns = [held.column(c).to_pylist() for c in ("name", "documents", "bytes", "words")]
+    return sorted(zip(*columns, strict=True), key=lambda r: (-r[1], r[0]))
+
+
+def whole(facts: Facts) -> Any:
+    """All components' tables added up."""
+    from pilebuilder.report.measures.domains import add_up
+
+    return add_up(list(facts.domains.values()))
+
+
+def top_table(facts: Facts, total: Any, level: str) -> Table:
+    """The most frequent names of a level, with their shares of documents and words."""
+    rows = rows_of(total, level)
+    documents, size, words = (sum(r[i] for r in rows) for i in (1, 2, 3))
+    return Table(
+        name=f"web-{level}s",
+        title=f"Most frequent {LEVELS[level]}",
+        definition="7.2",
+        columns=(
+            Column(key=level, title=level.capitalize(), kind="name"),
+            Column(key="documents", title="Documents", kind="count"),
+            Column(key="share_of_documents", title="Of documents", kind="share"),
+            Column(key="bytes", title="Text", kind="bytes"),
+            Column(key="share_of_bytes", title="Of text", kind="share"),
+            Column(key="words", title="Words", kind="count"),
+            Column(key="share_of_words", title="Of words", kind="share"),
+        ),
+        rows=tuple(
+            (name or "none", n, n / documents, b, b / size if size else None, w, w / words if words else None)
+            for name, n, b, w in rows[:TOP]
+        ),
+        fold=20,
+        note=f"The first {min(TOP, len(rows))} of {len(rows):,}, by documents. Shares are of documents with an"
+        " address.",
+        weighting="per document, per byte (raw), per word",
+    )
+
+
+def concentration_table(facts: Facts) -> Table:
+    """How few domains hold how much, by component."""
+    rows: list[tuple[Any, ...]] = []
+    for source in facts.sources:
+        held = facts.domains.get(source.name)
+        if held is None:
+            rows.append((source.name, not_measured("no URL metadata"), *[None] * 6))
+            continue
+        counts = [r[1] for r in rows_of(held, "domain")]
+        total = sum(counts)
+        shares = [sum(counts[:k]) / total for k in (10, 100, 1000)]
+        rows.append((source.name, total, len(counts), *shares, gini(counts), entropy(counts)))
+    return Table(
+        name="web-concentration",
+        title="Concentration of registered domains",
+        definition="7.2",
+        columns=(
+            Column(key="component", title="Component", kind="name"),
+            Column(key="documents", title="With an address", kind="count"),
+            Column(key="domains", title="Domains", kind="count"),
+            Column(key="top_10", title="Top 10", kind="share", group="Share of documents"),
+            Column(key="top_100", title="Top 100", kind="share", group="Share of documents"),
+            Column(key="top_1000", title="Top 1,000", kind="share", group="Share of documents"),
+            Column(key="gini", title="Gini", kind="number", digits=3),
+            Column(key="entropy", title="Entropy", kind="number", unit="bits"),
+        ),
+        rows=tuple(rows),
+        weighting="per document",
+    )
+
+
+def section(facts: Facts) -> Section:
+    """Domains."""
+    title = "Web addresses"
+    if not facts.domains:
+        gap = Prose(text=f"{not_measured('no component has URL metadata')}.", warning=True)
+        return Section(name="web", title=title, lead="", blocks=(gap,))
+    from pilebuilder.report.measures.domains import public_suffixes
+
+    total = whole(facts)
+    first = rows_of(total, "domain")
+    documents = sum(r[1] for r in first)
+    lead = f"{len(first):,} registered domains; the largest, {first[0][0]}, has {first[0][1] / documents:.2%} of"
+    return Section(
+        name="web",
+        title=title,
+        lead=f"{lead} {documents:,} documents with an address.",
+        blocks=(
+            concentration_table(facts),
+            *(top_table(facts, total, level) for level in LEVELS),
+            Prose(text=f"Registered domains by the Public Suffix List, version {public_suffixes().version}."),
+        ),
+    )
