@@ -47,14 +47,14 @@ class Europarl:
 def _sittings(options: Europarl, raw: Raw) -> Iterator[Item]:
     from pilebuilder.read.base import Quarantined, Record, Skipped
     from pilebuilder.read.characters import decode, tidy
-    from pilebuilder.read.files import Content, contents
+    from pilebuilder.read.files import Content, contents, is_binary
     from pilebuilder.read.whole import looks_html, wrong_format
 
     for found in contents(raw):
         if not isinstance(found, Content):
             yield found
             continue
-        if looks_html(found.data[:1024]):
+        if looks_html(found.data[:1024]) or is_binary(found.data.rstrip(b"\0")):
             yield wrong_format("a Europarl sitting", found.data, found.offset)
             continue
         place = _PLACE.search(found.path if found.name != raw.name else raw.name.removesuffix(".gz"))

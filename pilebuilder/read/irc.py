@@ -59,7 +59,7 @@ class UbuntuIrc:
 def _days(options: UbuntuIrc, raw: Raw) -> Iterator[Item]:
     from pilebuilder.read.base import Record, Skipped
     from pilebuilder.read.characters import tidy
-    from pilebuilder.read.files import Content, contents
+    from pilebuilder.read.files import Content, contents, is_binary
     from pilebuilder.read.whole import looks_html, wrong_format
 
     for found in contents(raw):
@@ -67,7 +67,7 @@ def _days(options: UbuntuIrc, raw: Raw) -> Iterator[Item]:
             yield found
             continue
         place = _PLACE.search(unquote(found.path if found.name != raw.name else raw.name).removesuffix(".gz"))
-        if looks_html(found.data[:1024]):
+        if looks_html(found.data[:1024]) or is_binary(found.data):
             yield wrong_format("a channel log", found.data, found.offset)
             continue
         if not place:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import random
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from pilebuilder.read.base import Item, Quarantined, Raw, Record, Skipped
+from pilebuilder.read.base import Batch, Item, Quarantined, Raw, Record, Skipped
 
 Reader = Callable[[Raw], Iterator[Item]]
 
@@ -32,7 +33,19 @@ def read(reader: Reader, data: bytes, name: str, folder: Path, **facts: Any) -> 
 
 
 def records(items: Iterable[Item]) -> list[Record]:
-    return [item for item in items if isinstance(item, Record)]
+    """Documents, rows of batches among them."""
+    found: list[Record] = []
+    for item in items:
+        if isinstance(item, Record):
+            found.append(item)
+        elif isinstance(item, Batch):
+            found += [
+                Record(
+                    key=row["id"], text=row["text"], offset=row["origin_offset"], meta=json.loads(row["meta"] or "{}")
+                )
+                for row in item.table.to_pylist()
+            ]
+    return found
 
 
 def skipped(items: Iterable[Item]) -> dict[str, int]:
