@@ -5,19 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-
-def table(head: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:
-    """A Markdown table."""
-    head = list(head)
-    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
-    lines += ["| " + " | ".join(_cell(v) for v in row) + " |" for row in rows]
-    return "\n".join(lines)
-
-
-def _cell(value: Any) -> str:
-    if value is None:
-        return "-"
-    return f"{value:.3f}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else str(value)
+from pilebuilder.models.tables import table
 
 
 def _interval(row: Mapping[str, Any], key: str = "", value: str = "auc") -> str:
@@ -167,8 +155,8 @@ the score as a rank, and take probabilities from the table.
 
 BIAS = """{n:,} made phrases that join names, professions and groups with kind and unkind words (Dixon et al. 2018).
 AUC {auc}; lowest BPSN AUC {low:.3f}, spread over terms {spread:.3f}. All of the test's terms are among the {terms}
-hidden words, so the spread is small **by construction**; what it does not show is the treatment of groups that the list
-does not name (below the table). Words of the test other than identity terms were kept out of the made training
+hidden words, so the spread is small **by construction**; what it does not show is the treatment of groups that the
+list does not name (below the table). Words of the test other than identity terms were kept out of the made training
 sentences.
 """
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pilebuilder.errors import PilebuilderError
+from pilebuilder.models.examples import unzstd
 
 Pairs = Iterator[tuple[str, bool]]
 
@@ -224,10 +225,7 @@ def _bytes(path: Path) -> bytes:
     packed = path.with_name(path.name + ".zst")
     try:
         if packed.is_file():
-            import zstandard
-
-            with packed.open("rb") as stream:
-                return zstandard.ZstdDecompressor().stream_reader(stream, read_across_frames=True).read()
+            return unzstd(packed)
         return path.read_bytes()
     except OSError as error:
         origin = next((s.origin for s in SETS.values() if str(path).endswith(s.files)), "the public set")
