@@ -29,8 +29,8 @@ def scatter(task: Task, work: Workspace) -> None:
     local = np.flatnonzero(whole.column("bands").is_valid().to_numpy(zero_copy_only=False))
     local = local[~removed_earlier(task, work, local)]
     keys = unfixed(whole.column("bands").combine_chunks(), np.uint64)[local]
-    key, doc = clusters.sort_by_key(keys.reshape(-1), np.repeat(local, keys.shape[1]))
-    runs.write(runs.table(key=key, doc=doc.astype(np.uint32)), work.output("bands.arrow", "run"))
+    key, doc = clusters.sort_by_key(keys.reshape(-1), np.repeat(local.astype(np.int32), keys.shape[1]))
+    runs.write(runs.table(key=key, doc=doc), work.output("bands.arrow", "run"))
     runs.write(runs.table(shingles=shingles), work.output("sizes.arrow", "sizes"))
 
 
@@ -46,7 +46,8 @@ def candidates(task: Task, work: Workspace) -> None:
         docs.append(runs.column(table, "doc")[part] + layout.bases[first])
     key, doc = (keys[0], docs[0]) if len(keys) == 1 else (np.concatenate(keys), np.concatenate(docs))
     if len(keys) > 1:
-        key, doc = clusters.sort_by_key(key, doc)
+        order = clusters.stable_order(key)
+        key, doc = key[order], doc[order]
     rows, ends = runs.runs_of_equals(key[1:] == key[:-1])
     members = doc[rows]
     members, ends = without_foreign(members, ends, layout)

@@ -14,6 +14,7 @@ INT64S = types.Array(types.int64, 1, "C", readonly=True)
 UINT64S = types.Array(types.uint64, 1, "C", readonly=True)
 INDEX = types.Array(types.int64, 1, "C")
 HASHES = types.Array(types.uint64, 1, "C")
+ROWS = types.Array(types.int32, 1, "C", readonly=True)
 SET = types.Array(types.uint32, 1, "C", readonly=True)
 SLOTS = types.Array(types.uint32, 1, "C")
 STAMPS = types.Array(types.int32, 1, "C")
@@ -27,7 +28,7 @@ WHOLE_GROUP = 64
 LEADERS = 32
 
 
-@kernel(types.void(UINT64S, INDEX, types.int64, HASHES, INDEX))
+@kernel(types.void(UINT64S, ROWS, types.int64, HASHES, types.Array(types.int32, 1, "C")))
 def _radix_pass(keys: Any, rows: Any, shift: Any, keys_out: Any, rows_out: Any) -> None:
     """One stable counting pass over 11 bits of the keys."""
     counts = np.zeros(RADIX + 1, np.int64)
@@ -43,7 +44,7 @@ def _radix_pass(keys: Any, rows: Any, shift: Any, keys_out: Any, rows_out: Any) 
         rows_out[at] = rows[i]
 
 
-@kernel(types.int64(HASHES, INDEX, types.int64))
+@kernel(types.int64(HASHES, types.Array(types.int32, 1, "C"), types.int64))
 def _insert(keys: Any, rows: Any, patience: Any) -> Any:
     """Insertion sort of what is almost sorted; -1 when it takes more than `patience` moves."""
     moves = 0
@@ -61,27 +62,24 @@ def _insert(keys: Any, rows: Any, patience: Any) -> Any:
 
 
 def sort_by_key(keys: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Both arrays (uint64, int64) in ascending order of key, stable.
+    """Both arrays (uint64, int32) in ascending order of key, stable.
 
     Keys are hashes: after three passes over their top 33 bits hardly any stand wrong, and insertion mends those.
     Keys that are no hashes cost a comparison sort, not a wrong result.
     """
-    one, two = (
-        (np.array(keys, np.uint64), np.array(rows, np.int64)),
-        (np.empty_like(keys), np.empty(len(rows), np.int64)),
-    )
-    for digit in (3, 2, 1):
-        _radix_pass(one[0], one[1], 64 - digit * RADIX_BITS, two[0], two[1])
-        one, two = two, one
-    if _insert(one[0], one[1], 8 * len(keys) + 64) < 0:
-        order = np.argsort(keys, kind="stable")
-        return keys[order], rows[order]
+    held = np.ascontiguousarray(keys, np.uint64), np.ascontiguousarray(rows, np.int32)
+    one, two = ((np.empty(len(keys), np.uint64), np.empty(len(keys), np.int32)) for _ in range(2))
+    for digit, (source, target) in enumerate(((held, one), (one, two), (two, one))):
+        _radix_pass(*source, 64 - (3 - digit) * RADIX_BITS, *target)
+    if _insert(*one, 8 * len(keys) + 64) < 0:
+        order = np.argsort(held[0], kind="stable")
+        return held[0][order], held[1][order]
     return one
 
 
 def stable_order(keys: np.ndarray) -> np.ndarray:
-    """As ``np.argsort(keys, kind="stable")`` for uint64 hashes, faster."""
-    return sort_by_key(keys, np.arange(len(keys)))[1]
+    """As ``np.argsort(keys, kind="stable")`` for fewer than 2^31 uint64 hashes, faster."""
+    return sort_by_key(keys, np.arange(len(keys), dtype=np.int32))[1]
 
 
 @kernel(types.int64(INDEX, types.int64))

@@ -236,6 +236,9 @@ def _digests(data: Any, starts: Any, stops: Any, seed: Any, buffer: Any, out: An
             if i + 8 <= stop:
                 x = load8(data, i)
                 blank = ~(((x & LOW7) + PRINTABLE) | x) & HIGH
+                if space and blank == HIGH:  # indentation
+                    i += 8
+                    continue
                 twice = blank & ((blank << U(8)) | (U(0x80) if space else U(0)))
                 if twice == U(0):
                     mask = (blank >> U(7)) * U(0xFF)
