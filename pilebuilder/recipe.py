@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, RootModel
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, RootModel, WithJsonSchema
 
 from pilebuilder import registry, yamlfile
 from pilebuilder.errors import RecipeError, nearest
@@ -20,7 +20,9 @@ from pilebuilder.units import Take, parse_size, parse_take
 
 STAGES = ("fetch", "read", "clean", "filter", "dedup", "mix", "shard", "tokenize", "report")
 CAN_BE_OFF = ("dedup", "tokenize", "report")
-Size = Annotated[int, BeforeValidator(parse_size)]
+# What people may write where a number of bytes or an amount is meant, for editors that check by schema.
+WRITTEN = WithJsonSchema({"anyOf": [{"type": "integer"}, {"type": "string"}]})
+Size = Annotated[int, BeforeValidator(parse_size), WRITTEN]
 Named = dict[str, dict[str, Any] | None] | str
 """A part by name alone (``jsonl``), or with parameters (``{jsonl: {text: body}}``)."""
 
@@ -91,7 +93,7 @@ class Entry(Strict):
     """A component in a recipe: a card by name or path, or a card's own fields inline; what is set here wins."""
 
     card: str | None = Field(None, description="name of a card in sources/, or path of a card file")
-    take: Annotated[Take | None, BeforeValidator(lambda v: v if v is None else parse_take(v))] = Field(
+    take: Annotated[Take | None, BeforeValidator(lambda v: v if v is None else parse_take(v)), WRITTEN] = Field(
         None, description="how much to fetch: 2 GB, 10_000 docs or 3 files"
     )
     accept_terms: bool = Field(False, description="accept the terms of an opt-in component, named on its card")
@@ -379,8 +381,41 @@ def json_schema() -> dict[str, Any]:
     schema = Head.model_json_schema()
     schema["title"] = "pilebuilder recipe"
     definitions = schema.setdefault("$defs", {})
+    for kind in ("fetcher", "reader"):
+        definitions[kind] = _choice(kind)
+    definitions["Entry"]["properties"] |= {k: {"$ref": f"#/$defs/{k}er"} for k in ("fetch", "read")}
+    definitions["step"] = _choice("step", only=_NAMES, **{"except": _NAMES})
     for name in STAGES:
         section = registry.part("stage", name).factory.Config.model_json_schema()
+        if hasattr(registry.part("stage", name).factory.Config, "check_item"):
+            section = {
+                "type": "array",
+                "items": {"$ref": "#/$defs/step"},
+                "description": section.get("description", ""),
+            }
         definitions.update(section.pop("$defs", {}))
         schema["properties"][name] = {"anyOf": [section, {"type": "null"}, {"const": False}]}
     return schema
+
+
+_NAMES = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}
+
+
+def _choice(kind: str, **more: Any) -> dict[str, Any]:
+    """Schema of one part of a kind: its name, or its name with its own parameters."""
+    choices: list[dict[str, Any]] = [{"enum": registry.names(kind)}]
+    for name in registry.names(kind):
+        params = registry.schema(kind, name)
+        params.pop("$defs", None)
+        params["properties"] = {**params.get("properties", {}), **more}
+        params["additionalProperties"] = False
+        params["description"] = registry.part(kind, name).summary
+        choices.append(
+            {
+                "type": "object",
+                "properties": {name: {"anyOf": [params, {"type": "null"}]}},
+                "required": [name],
+                "additionalProperties": False,
+            }
+        )
+    return {"anyOf": choices}

@@ -8,7 +8,15 @@ import pytest
 
 from pilebuilder import yamlfile
 from pilebuilder.errors import RecipeError
-from pilebuilder.recipe import card_files, data_folder, find_recipe, load_card, load_recipe, resolve_recipe
+from pilebuilder.recipe import (
+    card_files,
+    data_folder,
+    find_recipe,
+    json_schema,
+    load_card,
+    load_recipe,
+    resolve_recipe,
+)
 
 GOOD = """\
 name: tiny
@@ -126,3 +134,20 @@ def test_the_pile_recipe_names_its_22_components_with_the_piles_epochs(tmp_path:
 def test_an_unknown_recipe_names_the_shipped_ones() -> None:
     with pytest.raises(RecipeError, match=r"no recipe is named 'quickstrat' \(did you mean 'quickstart'\?\)"):
         find_recipe("quickstrat")
+
+
+def test_the_json_schema_accepts_what_loads_and_refuses_what_does_not() -> None:
+    jsonschema = pytest.importorskip("jsonschema")
+    schema = json_schema()
+    data = yamlfile.load(find_recipe("quickstart")).data
+    jsonschema.validate(data, schema)
+    wrong = [
+        {**data, "colour": 1},
+        {**data, "filter": [{"length": {"min_char": 1}}]},
+        {**data, "filter": ["lenght"]},
+        {**data, "components": [{"card": "licences", "read": {"txt": {}}}]},
+        {**data, "dedup": {"exactly": True}},
+    ]
+    for recipe in wrong:
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate(recipe, schema)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from pilebuilder.mix.weights import By, Policy
 from pilebuilder.recipe import Size, Strict
@@ -44,6 +44,10 @@ class Holdout(Strict):
         return self
 
 
+Written = Annotated[Holdout, WithJsonSchema({"type": ["number", "string", "object"]})]
+"""A holdout as an editor's schema check must accept it: a share, an amount in words, or its fields."""
+
+
 def _share(value: Any) -> Any:
     """A weight as a number or as ``12.5%``."""
     if isinstance(value, str) and value.strip().endswith("%"):
@@ -51,7 +55,7 @@ def _share(value: Any) -> Any:
     return value
 
 
-Weight = Annotated[float, BeforeValidator(_share), Field(ge=0, le=1e6)]
+Weight = Annotated[float, BeforeValidator(_share), Field(ge=0, le=1e6), WithJsonSchema({"type": ["number", "string"]})]
 
 
 class Config(Strict):
@@ -81,8 +85,8 @@ class Config(Strict):
         description="factor on the epochs of a document by the size of its cluster of duplicates, from that size on:"
         " {2: 2, 5: 3, 100: 1}",
     )
-    val: Holdout = Field(Holdout(share=0.005), description="validation split")
-    test: Holdout = Field(Holdout(share=0.005), description="test split")
+    val: Written = Field(Holdout(share=0.005), description="validation split")
+    test: Written = Field(Holdout(share=0.005), description="test split")
     near_heldout: float | None = Field(
         0.7,
         ge=0.3,
