@@ -54,14 +54,43 @@ def is_public(address: str) -> bool:
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
 
-def guarded_socket(host: str, port: int, timeout: float, allowed: frozenset[str]) -> socket.socket:
-    """Connect to the first public address of a host. Raises ForbiddenAddressError when it has none, else OSError."""
+def proxy() -> str | None:
+    """The user's proxy, by the usual variables (HTTPS_PROXY, ALL_PROXY); it may lie on a private network."""
+    from urllib.request import getproxies
+
+    found = getproxies()
+    return found.get("https") or found.get("all")
+
+
+def check_through_proxy(host: str) -> None:
+    """Behind a proxy the proxy resolves names; what is left to check here is an address in an address' own form."""
+    plain = host.strip("[]")
+    try:
+        literal = str(ipaddress.ip_address(plain))
+    except ValueError:
+        try:
+            literal = socket.inet_ntoa(socket.inet_aton(plain))  # 2130706433, 0x7f.1 and their like
+        except OSError:
+            if plain.lower().rstrip(".") in ("localhost", "localhost.localdomain"):
+                raise ForbiddenAddressError(f"{host} is this machine") from None
+            return
+    if not is_public(literal):
+        raise ForbiddenAddressError(f"{host} is not on the public internet")
+
+
+def guarded_socket(
+    host: str, port: int, timeout: float, allowed: frozenset[str], trusted: tuple[str, int] | None = None
+) -> socket.socket:
+    """Connect to the first public address of a host. Raises ForbiddenAddressError when it has none, else OSError.
+
+    `trusted` is the user's own proxy, which may be private.
+    """
     found = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)
     refused: list[str] = []
     failure: OSError | None = None
     for family, kind, protocol, _, address in found:
         where = str(address[0])
-        if not is_public(where) and f"{where}:{port}" not in allowed:
+        if not is_public(where) and f"{where}:{port}" not in allowed and (host, port) != trusted:
             refused.append(where)
             continue
         sock = socket.socket(family, kind, protocol)
@@ -107,6 +136,9 @@ def make_pool(policy: Policy) -> PoolManager:
     from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 
     allowed = allowed_for_tests()
+    through = proxy()
+    at = urllib3.util.parse_url(through) if through else None
+    trusted = (str(at.host), at.port or (443 if at.scheme == "https" else 80)) if at and at.host else None
 
     class Guarded(HTTPConnection):
         """Resolves, checks and connects; cuts the connection when the headers take too long."""
@@ -115,7 +147,8 @@ def make_pool(policy: Policy) -> PoolManager:
 
         def _new_conn(self) -> socket.socket:
             try:
-                return guarded_socket(self._dns_host, self.port or self.default_port, policy.connect_timeout, allowed)
+                port = self.port or self.default_port
+                return guarded_socket(self._dns_host, port, policy.connect_timeout, allowed, trusted)
             except socket.gaierror as error:
                 raise NameResolutionError(self.host, self, error) from error
             except TimeoutError as error:
@@ -158,10 +191,14 @@ def make_pool(policy: Policy) -> PoolManager:
     class Secure(HTTPSConnectionPool):
         ConnectionCls = GuardedTLS
 
-    pool = urllib3.PoolManager(
-        num_pools=16, maxsize=4, timeout=urllib3.Timeout(connect=policy.connect_timeout, read=policy.read_timeout),
-        retries=False, ca_certs=_certificates(),
-    )  # fmt: skip
+    options: dict[str, Any] = {
+        "num_pools": 16,
+        "maxsize": 4,
+        "timeout": urllib3.Timeout(connect=policy.connect_timeout, read=policy.read_timeout),
+        "retries": False,
+        "ca_certs": _certificates(),
+    }
+    pool = urllib3.ProxyManager(through, **options) if through else urllib3.PoolManager(**options)
     pool.pool_classes_by_scheme = {"http": Plain, "https": Secure}
     return pool
 

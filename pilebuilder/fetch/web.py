@@ -65,6 +65,7 @@ class Web:
         self.store = store or RawStore()
         self.gate = Gate(self.store.root / "hosts", self.clock)
         self._pool: PoolManager | None = None
+        self._proxied = False
 
     @classmethod
     def open(cls, params: Mapping[str, Any] | None = None) -> Web:
@@ -165,12 +166,15 @@ class Web:
     ) -> BaseHTTPResponse:
         from urllib3.exceptions import HTTPError
 
-        if self._pool is None:
-            from pilebuilder.fetch.connect import make_pool
+        from pilebuilder.fetch.connect import check_through_proxy, make_pool
 
+        if self._pool is None:
             self._pool = make_pool(self.policy)
+            self._proxied = self._pool.proxy is not None
         sent = {"User-Agent": self.policy.user_agent, "Accept-Encoding": "identity", **headers}
         try:
+            if self._proxied:
+                check_through_proxy(urlsplit(target).hostname or "")
             response = self._pool.request(
                 method, target, headers=sent, body=body, preload_content=False, decode_content=False, redirect=False,
                 retries=False,

@@ -19,6 +19,9 @@ from tests.fetch.server import Server, running
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RawStore:
     """Each test has its own shared store."""
     monkeypatch.setenv(STORE, str(tmp_path / "store"))
+    for name in ("http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
     return RawStore()
 
 

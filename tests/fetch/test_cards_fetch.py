@@ -13,22 +13,22 @@ from pilebuilder.fetch import catalog
 from pilebuilder.fetch.clock import FakeClock
 from pilebuilder.fetch.connect import ALLOW_PRIVATE
 from pilebuilder.recipe import card_files, load_card
-from tests.fetch import upstreams
+from tests.fetch import upstreams, upstreams_api
 from tests.fetch.server import Server, running
 from tests.fetch.support import Outcome, recipe, run
 
 MAKERS = {
-    "arxiv": upstreams.arxiv,
+    "arxiv": upstreams_api.arxiv,
     "dm-mathematics-released": upstreams.dm_mathematics_released,
     "enron-emails": upstreams.enron_emails,
     "europarl": upstreams.europarl,
     "freelaw": upstreams.freelaw,
-    "github": upstreams.github,
+    "github": upstreams_api.github,
     "gutenberg": upstreams.gutenberg,
-    "hackernews": upstreams.hackernews,
+    "hackernews": upstreams_api.hackernews,
     "nih-exporter": upstreams.nih_exporter,
     "opensubtitles": upstreams.opensubtitles,
-    "philpapers": upstreams.philpapers,
+    "philpapers": upstreams_api.philpapers,
     "pile-cc": upstreams.pile_cc,
     "pubmed-abstracts": upstreams.pubmed_abstracts,
     "pubmed-central": upstreams.pubmed_central,
