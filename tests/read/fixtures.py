@@ -15,10 +15,8 @@ from typing import Any
 
 import zstandard
 
-WORDS = (
-    "the quick brown fox jumps over the lazy dog while seven wizards quietly judge boxing matches in the park"
+_WORDS = "the quick brown fox jumps over the lazy dog while seven wizards quietly judge boxing matches in the park"
 WORDS = _WORDS.split()
-)
 
 
 def prose(seed: int, words: int = 60) -> str:
@@ -98,15 +96,16 @@ def wiki(count: int = 12) -> bytes:
     """A MediaWiki export: articles, one redirect, one talk page."""
     pages = []
     for k in range(count):
-        text = f"'''Title {k}''' is [[thing|a thing]].{{{{cn}}}}&lt;ref&gt;x&lt;/ref&gt;\n\n{prose(k)}\n\n== See also ==\n* [[x]]"
+        text = f"'''Title {k}''' is [[thing|a thing]].{{{{cn}}}}&lt;ref&gt;x&lt;/ref&gt;\n\n{prose(k)}\n\n"
+        text += "== See also ==\n* [[x]]"
         extra, space = "", 0
         if k == 3:
             extra, text = '    <redirect title="Title 1" />\n', "#REDIRECT [[Title 1]]"
         if k == 4:
             space = 1
         pages.append(
-            f"  <page>\n    <title>Title {k}</title>\n    <ns>{space}</ns>\n    <id>{k + 1}</id>\n{extra}    <revision>\n"
-            f"      <id>{100 + k}</id>\n      <timestamp>2024-01-01T00:00:00Z</timestamp>\n"
+            f"  <page>\n    <title>Title {k}</title>\n    <ns>{space}</ns>\n    <id>{k + 1}</id>\n{extra}"
+            f"    <revision>\n      <id>{100 + k}</id>\n      <timestamp>2024-01-01T00:00:00Z</timestamp>\n"
             "      <contributor><username>A</username><id>1</id></contributor>\n      <model>wikitext</model>\n"
             f'      <format>text/x-wiki</format>\n      <text bytes="{len(text)}" xml:space="preserve">{text}</text>\n'
             "    </revision>\n  </page>\n"
@@ -125,7 +124,8 @@ BOOK = (
     "Release Date: January 1, 2001 [eBook #4242]\r\n\r\nLanguage: English\r\n\r\n"
     "*** START OF THE PROJECT GUTENBERG EBOOK A TEST ***\r\n\r\n\r\nProduced by Somebody Else\r\n\r\n\r\n\r\n"
     + "\r\n\r\n".join(prose(k, 90) for k in range(12))
-    + "\r\n\r\n\r\nEnd of Project Gutenberg's A Test\r\n\r\n*** END OF THE PROJECT GUTENBERG EBOOK A TEST ***\r\nLicence\r\n"
+    + "\r\n\r\n\r\nEnd of Project Gutenberg's A Test\r\n\r\n"
+    "*** END OF THE PROJECT GUTENBERG EBOOK A TEST ***\r\nLicence\r\n"
 ).encode()
 
 SITTING = (

@@ -97,7 +97,8 @@ def test_whatever_the_line_holds_the_parsers_agree(tmp_path_factory: Any, noise:
 
 
 def test_columns_and_what_is_kept(file: Path) -> None:
-    row = '{"id": 7, "text": "One.\\nTwo \\u00e9 \\ud83d\\ude00", "url": "u", "date": null, "license": "CC0", "n": [1, {"a": 2}]}'
+    row = '{"id": 7, "text": "One.\\nTwo \\u00e9 \\ud83d\\ude00", "url": "u", "date": null, "license": "CC0",'
+    row += ' "n": [1, {"a": 2}]}'
     (document,) = documents(read(file, row))
     assert document["text"] == "One.\nTwo é 😀"
     assert (document["key"], document["url"], document["date"], document["licence"]) == ("7", "u", None, "CC0")
