@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable
 from pathlib import Path
 
 from pilebuilder.report.collect import collect
 from pilebuilder.report.facts import Facts
+from pilebuilder.report.papers import croissant, datasheet, eu, hub
 from pilebuilder.report.sections import (
     composition,
     duplicates,
@@ -33,6 +35,7 @@ from pilebuilder.report.site import Site, standalone
 from pilebuilder.report.table import Section
 from pilebuilder.task import Task, Workspace, canonical
 
+CROISSANTS: dict[str, croissant.Version] = {"croissant.json": "1.1", "croissant-1.0.json": "1.0"}
 SECTIONS: tuple[Callable[[Facts], Section], ...] = (
     composition.section,
     losses.section,
@@ -59,7 +62,8 @@ SECTIONS: tuple[Callable[[Facts], Section], ...] = (
 def write(task: Task, work: Workspace) -> None:
     """Collect what the tasks measured, make the sections, write every file of the report."""
     facts = collect(task, work)
-    sections = [make(facts) for make in SECTIONS]
+    held = datasheet.entries(facts)
+    sections = [*(make(facts) for make in SECTIONS), datasheet.section(facts, held), eu.section(facts)]
     names = [t.name for s in sections for t in s.tables()]
     assert len(names) == len(set(names)), f"two tables share a name: {sorted(names)}"
     provenance = facts.provenance() | {"inputs": _input_digest(task)}
@@ -70,8 +74,29 @@ def write(task: Task, work: Workspace) -> None:
             _public(work, f"tables/{table.name}.json").write_text(table.to_json(provenance), encoding="utf-8")
         for figure in section.figures():
             _public(work, f"figures/{figure.name}.svg").write_text(standalone(figure), encoding="utf-8")
+    for name, content in papers(facts, sections).items():
+        _public(work, f"papers/{name}").write_text(content, encoding="utf-8")
     for name, content in Site(facts, sections).pages():
         _public(work, name).write_text(content, encoding="utf-8")
+
+
+def papers(facts: Facts, sections: list[Section]) -> dict[str, str]:
+    """The documents that travel with the corpus, by file name."""
+    held = datasheet.entries(facts)
+    domains = eu.most_relevant(eu.domain_sizes(facts))
+    made = {
+        "datasheet.md": datasheet.markdown(facts, held),
+        "datasheet.json": datasheet.as_json(held),
+        "answers.yaml": datasheet.template(held),
+        "README.md": hub.card(facts, sections),
+        "NOTICE": hub.notice(facts),
+        "eu-summary.md": eu.markdown(facts),
+        "eu-domains.csv": eu.domain_csv(domains),
+    }
+    for name, version in CROISSANTS.items():
+        content = croissant.describe(facts, version, datasheet.Evidence(facts).digest())
+        made[name] = json.dumps(content, ensure_ascii=False, indent=1) + "\n"
+    return made
 
 
 def _public(work: Workspace, name: str) -> Path:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from pilebuilder.report.cells import NUMERIC, Cell, Gap, show_size, visible
 from pilebuilder.report.facts import Facts
 from pilebuilder.report.sections import component, samples
-from pilebuilder.report.table import Block, Excerpts, Figure, Prose, Section, Table
+from pilebuilder.report.table import Answer, Block, Excerpts, Figure, Prose, Section, Table
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -180,7 +180,7 @@ def environment() -> Environment:
 
 def kind(block: Block) -> str:
     """Which template macro shows this block."""
-    assert isinstance(block, Table | Figure | Excerpts | Prose), block
+    assert isinstance(block, Table | Figure | Excerpts | Prose | Answer), block
     return type(block).__name__.lower()
 
 

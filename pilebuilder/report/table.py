@@ -193,7 +193,20 @@ class Prose:
     remark: bool = False
 
 
-Block = Table | Figure | Excerpts | Prose
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """A question of the datasheet with its answer."""
+
+    number: int
+    part: str
+    question: str
+    text: str
+    evidence: str
+    """What the build knows, when the answer is a person's (or missing)."""
+    state: str
+
+
+Block = Table | Figure | Excerpts | Prose | Answer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
