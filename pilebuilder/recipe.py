@@ -14,8 +14,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, RootModel, WithJsonSchema
 
 from pilebuilder import registry, yamlfile
+from pilebuilder.digest import canonical
 from pilebuilder.errors import RecipeError, nearest
-from pilebuilder.task import canonical
 from pilebuilder.units import Take, parse_size, parse_take
 
 STAGES = ("fetch", "read", "clean", "filter", "dedup", "mix", "shard", "tokenize", "report")

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import importlib
-import json
 from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
+from pilebuilder.digest import canonical as canonical
+from pilebuilder.digest import digest_file as digest_file
 from pilebuilder.ledger import Journal, Tally
 from pilebuilder.registry import load_file
 
@@ -69,11 +70,6 @@ class Task:
             load_file(path)
         module, _, name = self.function.partition(":")
         return getattr(importlib.import_module(module), name)  # type: ignore[no-any-return]
-
-
-def canonical(value: Any) -> str:
-    """JSON with sorted keys and no spaces: the one text form that digests are taken of."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=list)
 
 
 @dataclass(slots=True)
@@ -161,16 +157,6 @@ class Stage(Protocol):
     Config: ClassVar[type[BaseModel]]
 
     def run(self, view: View) -> Phases: ...
-
-
-def digest_file(path: Path) -> tuple[str, int]:
-    """SHA-256 (hex) and size of a file, read once in 1 MiB blocks."""
-    digest, size = hashlib.sha256(), 0
-    with path.open("rb", buffering=0) as stream:
-        while block := stream.read(1 << 20):
-            digest.update(block)
-            size += len(block)
-    return digest.hexdigest(), size
 
 
 def batches(items: list[Any], limit: int, size: Callable[[Any], int]) -> Iterator[list[Any]]:
