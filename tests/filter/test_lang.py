@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+
 import pytest
 
 from pilebuilder import registry
@@ -75,3 +77,63 @@ def test_a_long_document_is_sampled_along_its_length() -> None:
 
 def test_digests_name_the_model() -> None:
     assert Lang().digests()["model"].startswith("8f3472cf")
+    assert Lang(thresholds="per-language").digests().keys() == {"model", "thresholds"}
+
+
+def test_packs_of_thresholds() -> None:
+    codes = ["en", "de", "no", "xx"]
+    assert Lang()._needed(codes).tolist() == pytest.approx([0.65] * 4)
+    assert Lang(thresholds="high-recall")._needed(codes).tolist() == pytest.approx([0.5] * 4)
+    measured = Lang(thresholds="per-language", keep=("de",), min_scores={"deu": 0.33})._needed(codes)
+    assert measured.tolist() == pytest.approx([0.9, 0.33, 0.35, 0.65])
+    assert Lang(thresholds="per-language", min_score=0.4)._needed(codes).tolist() == pytest.approx([0.4] * 4)
+    with pytest.raises(RecipeError, match="measured for lid"):
+        Lang(thresholds="per-language", model="cld3")
+
+
+def test_each_threshold_stands_in_the_ledger() -> None:
+    short = ["Zettai reiki amo brok senda the", "Gizzu prolo hammat vendri sola"]
+    seen = Lang(action="signal")(docs(short))
+    codes, scores = seen.column("signal.lang").to_pylist(), seen.column("signal.lang_score").to_pylist()
+    assert codes[0] != codes[1]
+    wanted = {
+        code: min(1.0, round(score + 0.1 + k / 10, 2))
+        for k, (code, score) in enumerate(zip(codes, scores, strict=True))
+    }
+    d = docs(short)
+    assert len(Lang(keep=tuple(codes), min_scores=wanted)(d)) == 0
+    rows = {r["offset"]: r["threshold"] for r in d.journal.table().to_pylist()}
+    assert rows == pytest.approx({0: wanted[codes[0]], 1: wanted[codes[1]]})
+
+
+def test_a_long_document_in_two_languages_shows_its_mixture() -> None:
+    half = "\n".join([ENGLISH] * 120 + [GERMAN] * 120)
+    d = Lang(action="signal", mixture=True)(docs([half, ENGLISH, ENGLISH * 100, "7" * 20_000]))
+    mixtures = d.column("signal.lang_mixture").to_pylist()
+    parts = dict(part.split() for part in mixtures[0].split(", "))
+    assert float(parts["en"]) == pytest.approx(0.5, abs=0.1)
+    assert float(parts["de"]) == pytest.approx(0.5, abs=0.1)
+    assert mixtures[1:] == [None, "en 1.00", None]
+    shares = d.column("signal.lang_share").to_pylist()
+    assert 0.4 < shares[0] < 0.6
+    assert shares[1:] == [None, 1.0, None]
+
+
+def test_the_package_gives_the_same_decisions() -> None:
+    texts = [ENGLISH, GERMAN, CHINESE, NYNORSK, UNSURE, "", "\n".join(ENGLISH.split())]
+    kernels, package = (Lang(action="signal", engine=e)(docs(texts)) for e in ("kernels", "fasttext"))
+    assert kernels.column("signal.lang").to_pylist() == package.column("signal.lang").to_pylist()
+    assert package.column("signal.lang_score").to_pylist() == pytest.approx(
+        kernels.column("signal.lang_score").to_pylist(), abs=1e-4
+    )
+
+
+@pytest.mark.parametrize(("model", "module"), [("cld3", "gcld3"), ("eldc", "eldc")])
+def test_optional_detectors(model: str, module: str) -> None:
+    if importlib.util.find_spec(module) is None:
+        with pytest.raises(RecipeError, match="pip install"):
+            Lang(model=model)(docs([ENGLISH]))
+    else:
+        d = Lang(model=model, action="signal", mixture=True)(docs([ENGLISH, GERMAN, "", ENGLISH * 100]))
+        assert d.column("signal.lang").to_pylist() == ["en", "de", "und", "en"]
+        assert Lang(model=model).digests()["model"].split()[1][0].isdigit()
