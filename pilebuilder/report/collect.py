@@ -42,6 +42,7 @@ def collect(task: Task, work: Workspace) -> Facts:
         excerpts=excerpts,
         ledger=merge_ledgers(load("ledger-summary")),
         mixture=next(iter(load("mixture")), {}),
+        token_counts=next(iter(counters("token-counts").values()), None),
         tokens=sum_tokens(load("tokens")),
         clusters=read_clusters(task, work, excerpts),
     )

@@ -87,6 +87,8 @@ class Facts:
     """One entry per output file: name, split, sha256, bytes, documents, text_bytes."""
     tokens: Mapping[str, Any] = field(default_factory=dict)
     """tokenizer, and by component and split: tokens (of text), marks (ends of documents), bytes, documents."""
+    token_counts: Counters | None = None
+    """Distributions of tokens and of bytes per token over documents, by component (`measures.tokens`)."""
     clusters: Mapping[str, Any] = field(default_factory=dict)
     """Duplicate clusters: sizes as [members, clusters], clusters, documents, and the largest with excerpts."""
 

@@ -109,6 +109,7 @@ class Plan:
                 "ledger": self.ledger(),
                 "sampled": self.sampled(),
                 "removal": self.removal(),
+                "tokens": self.tokens(),
             }
         )
         yield [self.pages([a for name in sorted(found) for a in found[name]])]
@@ -126,6 +127,17 @@ class Plan:
             for i, p in enumerate(self.partitions)
         ]
         return (yield from merge_rounds("merge", "measure:merge", kinds, found))
+
+    def tokens(self) -> Chain:
+        """Tokens per document, from the token files."""
+        from pathlib import Path
+
+        shards: dict[str, list[Artifact]] = {}
+        for artifact in self.view.artifacts("tokenize", "tokens"):
+            if Path(artifact.path).suffix in (".idx", ".docs", ".json"):
+                shards.setdefault(artifact.facts["shard"], []).append(artifact)
+        found = yield [task(f"tokens/{shard}", "measures.tokens:count", files) for shard, files in shards.items()]
+        return (yield from merge_rounds("tokens-merge", "measures.tokens:merge", ("token-counts",), found))
 
     def ledger(self) -> Chain:
         """What the ledgers say; then the texts of clusters and of the samples that are shown."""

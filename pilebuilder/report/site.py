@@ -32,6 +32,8 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "People": ("removal", "sentiment", "profanity", "personal"),
     "Papers": ("datasheet", "eu-summary"),
 }
+POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+"""What a page may load: nothing; only its own style."""
 STORY = ("waterfall", "components", "treemap", "languages", "bytes-per-token", "removal")
 """Tables and figures that the index shows, when the corpus has them."""
 
@@ -72,7 +74,7 @@ class Site:
             title=title,
             root=root,
             contents=self._contents(root),
-            policy="default-src 'none'; style-src 'unsafe-inline'; img-src data:" + policy,
+            policy=POLICY + policy,
             **more,
         )
 
@@ -143,6 +145,24 @@ class Site:
             texts=[(name, found) for name, found in texts if found],
             script=_safe(script),
         )
+
+
+def page_of(section: Section) -> str:
+    """One section as a page on its own, outside a site."""
+    from pilebuilder import __version__
+
+    corpus = {
+        **dict.fromkeys(("name", "title", "description", "maintainer", "recipe"), ""),
+        "title": section.title,
+        "version": "",
+        "seed": "",
+        "tool": __version__,
+    }
+    return (
+        environment()
+        .get_template("section.html.j2")
+        .render(corpus=corpus, title=section.title, root="", contents=[], policy=POLICY, section=section)
+    )
 
 
 def templates_folder() -> Path:

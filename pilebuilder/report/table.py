@@ -96,7 +96,9 @@ class Table:
 
     def to_markdown(self) -> str:
         """A pipe table under its title, numbers aligned right, note below."""
-        header = [_cell_markdown(f"{t} ({u})" if u else t) for t, u in self.headers()]
+        groups = [f"{c.group}: " if c.group else "" for c in self.columns]
+        named = zip(groups, self.headers(), strict=True)
+        header = [_cell_markdown(f"{g}{t} ({u})" if u else f"{g}{t}") for g, (t, u) in named]
         rule = ["---:" if c.kind in NUMERIC else "---" for c in self.columns]
         rows, totals = self.shown()
         lines = [f"## {_cell_markdown(self.title)}", ""]

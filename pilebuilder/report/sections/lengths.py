@@ -44,16 +44,7 @@ def percentile_table(facts: Facts, measure: str) -> Table:
     """Number, mean, deviation, extremes and percentiles of a length, by component and whole."""
     name, words = UNITS[measure]
     held = {s.name: facts.profiles[s.name].distribution(measure) for s in facts.sources if s.name in facts.profiles}
-    columns = (
-        Column(key="component", title="Component", kind="name"),
-        Column(key="documents", title="Documents", kind="count"),
-        Column(key="empty", title="Empty", kind="count"),
-        Column(key="mean", title="Mean", kind="number", digits=1),
-        Column(key="deviation", title="Std. dev.", kind="number", digits=1),
-        Column(key="min", title="Min", kind="count"),
-        *(Column(key=f"p{p:g}", title=f"{p:g} %", kind="count", group="Percentile") for p in PERCENTILES),
-        Column(key="max", title="Max", kind="count"),
-    )
+    columns = _length_columns()
     rows = [_row(facts, s.name, held.get(s.name), len(columns)) for s in facts.sources]
     whole = facts.whole.distribution(measure)
     return Table(
@@ -156,6 +147,42 @@ def histogram_figure(facts: Facts) -> Figure | None:
     )
 
 
+def token_table(facts: Facts) -> Table | None:
+    """Lengths in tokens, from the token files."""
+    if facts.token_counts is None:
+        return None
+    rows: list[tuple[Cell, ...]] = []
+    for name in facts.names:
+        held = facts.token_counts.distribution(f"tokens\t{name}")
+        numbers = (
+            _numbers(held) if held.n >= TOO_FEW_DOCUMENTS else (too_few(held.n), *[None] * (len(PERCENTILES) + 3))
+        )
+        rows.append((name, held.n, *numbers))
+    return Table(
+        name="lengths-tokens",
+        title="Document length in tokens",
+        definition="A2",
+        columns=tuple(c for c in _length_columns() if c.key != "empty"),
+        rows=tuple(rows),
+        note="All splits with the copies that epochs make, without end marks; tokenizer"
+        f" {facts.tokens.get('tokenizer', 'unknown')}.",
+        weighting="per copy of a document",
+    )
+
+
+def _length_columns() -> tuple[Column, ...]:
+    return (
+        Column(key="component", title="Component", kind="name"),
+        Column(key="documents", title="Documents", kind="count"),
+        Column(key="empty", title="Empty", kind="count"),
+        Column(key="mean", title="Mean", kind="number", digits=1),
+        Column(key="deviation", title="Std. dev.", kind="number", digits=1),
+        Column(key="min", title="Min", kind="count"),
+        *(Column(key=f"p{p:g}", title=f"{p:g} %", kind="count", group="Percentile") for p in PERCENTILES),
+        Column(key="max", title="Max", kind="count"),
+    )
+
+
 def summary_table(facts: Facts) -> Table:
     """Size, documents, words, longest and shortest document: what catalogues of corpora print."""
     rows: list[tuple[Cell, ...]] = []
@@ -237,7 +264,7 @@ def section(facts: Facts) -> Section:
     if not facts.profiles:
         gap = Prose(text=f"{not_measured('no document summaries in this build')}.", warning=True)
         return Section(name="lengths", title="Document lengths", lead="", blocks=(gap,))
-    figure, templates = histogram_figure(facts), template_table(facts)
+    figure, templates, tokens = histogram_figure(facts), template_table(facts), token_table(facts)
     return Section(
         name="lengths",
         title="Document lengths",
@@ -248,6 +275,7 @@ def section(facts: Facts) -> Section:
             summary_table(facts),
             *([templates] if templates else []),
             *(percentile_table(facts, measure) for measure in UNITS if measure != "bytes"),
+            *([tokens] if tokens else []),
             histogram_table(facts),
         ),
     )
