@@ -222,15 +222,21 @@ def _pax(data: bytes) -> dict[str, Any]:
 
 
 def _tar_end(source: _Counted) -> None:
-    """After one block of zeros: a second one, and nothing but zeros up to the end."""
+    """After one block of zeros: a second one, whatever fills the last record of 20 blocks, then only zeros.
+
+    Old programs left the rest of the record as it was in their memory; what comes after it is no padding.
+    """
     second = source.read(BLOCK)
     if len(second) < BLOCK:
         raise StreamError("truncated", "half of the tar archive's end mark is missing", offset=source.position)
-    while second and not second.strip(b"\0"):
-        second = source.read(1 << 16)
-    if second:
+    if second.strip(b"\0"):
         found = shown(second.lstrip(b"\0"))
         raise StreamError("trailing_garbage", f"after the tar archive: {found}", offset=source.position)
+    source.skip(-source.position % (20 * BLOCK))
+    while rest := source.read(1 << 16):
+        if rest.strip(b"\0"):
+            found = shown(rest.lstrip(b"\0"))
+            raise StreamError("trailing_garbage", f"after the tar archive: {found}", offset=source.position)
 
 
 def shown(data: bytes) -> str:

@@ -1,8 +1,8 @@
 """Pandoc in a child process that reads its input from a pipe and can reach nothing else.
 
 ``--sandbox`` keeps the reader from files and the network (no ``\\input``, no images, no bibliography); older versions
-than 3.1.6 are refused because theirs leaked (CVE-2023-35936, CVE-2023-38745). The child has an empty environment, an
-empty folder, a heap limit, a limit of CPU seconds and may write no file. It never makes PDF and extracts no media.
+than 3.1.6 are refused because theirs leaked (CVE-2023-35936, CVE-2023-38745). The child has an empty environment, no
+home, a heap limit, a limit of CPU seconds and may write no file. It never makes PDF and extracts no media.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import os
 import re
 import shutil
 import subprocess
-import tempfile
 
 OLDEST = (3, 1, 6)
 SECONDS = 60
@@ -62,22 +61,23 @@ def available() -> bool:
     return True
 
 
-def markdown(data: bytes, source: str, *, to: str = "markdown", seconds: int = SECONDS) -> str:
+def markdown(
+    data: bytes, source: str, *, to: str = "markdown", seconds: int = SECONDS, options: tuple[str, ...] = ()
+) -> str:
     """Markdown of a document, unwrapped, without lines that begin with ``:::``; raises `PandocError`."""
     path, _ = version()
-    command = [path, "+RTS", f"-M{HEAP}", "-RTS", "-f", source, "-t", to, "--wrap=none", "--sandbox"]
-    with tempfile.TemporaryDirectory(prefix="pilebuilder-pandoc-") as folder:
-        environment = {"HOME": folder, "TMPDIR": folder, "LANG": "C.UTF-8", "PATH": "/nonexistent"}
-        process = subprocess.Popen(
-            ["/bin/sh", "-c", _LIMITS, str(seconds), *command],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=folder, env=environment,
-        )  # fmt: skip
-        try:
-            out, errors = process.communicate(data, timeout=10 * seconds)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.communicate()
-            raise PandocError("timeout", f"no answer within {10 * seconds} seconds") from None
+    command = [path, "+RTS", f"-M{HEAP}", "-RTS", "-f", source, "-t", to, "--wrap=none", "--sandbox", *options]
+    environment = {"HOME": "/nonexistent", "TMPDIR": "/nonexistent", "LANG": "C.UTF-8", "PATH": "/nonexistent"}
+    process = subprocess.Popen(
+        ["/bin/sh", "-c", _LIMITS, str(seconds), *command],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd="/", env=environment,
+    )  # fmt: skip
+    try:
+        out, errors = process.communicate(data, timeout=10 * seconds)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.communicate()
+        raise PandocError("timeout", f"no answer within {10 * seconds} seconds") from None
     if process.returncode:
         raise _failure(process.returncode, errors, seconds)
     if len(out) > OUTPUT:
