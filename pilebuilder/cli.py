@@ -79,6 +79,10 @@ def _stage_command(name: str, does: str, example: str) -> None:
         address: Address = None,
         log_json: LogJson = False,
     ) -> None:
+        if name == "report" and inputs[0] == "diff" and len(inputs) == 3:
+            from pilebuilder import tools
+
+            raise typer.Exit(tools.report_diff(Path(inputs[1]), Path(inputs[2]), out))
         _run(inputs, out, name, workers, executor, address, log_json)
 
     run_stage.__doc__ = f"{does}\n\nExamples:\n\n  pilebuilder {name} my-recipe.yaml\n\n{example}"
@@ -97,7 +101,10 @@ for _name, _does in (
     ("tokenize", "Write token shards (.bin and .idx) of the output shards."),
     ("report", "Describe the corpus: tables, figures, one HTML page."),
 ):
-    _stage_command(_name, _does, _ALONE.format(_name) if _name not in ("fetch", "mix") else "")
+    _more = "" if _name in ("fetch", "mix") else _ALONE.format(_name)
+    if _name == "report":
+        _more += "\n\n  pilebuilder report diff OLD-FOLDER NEW-FOLDER      (what changed between two corpora)"
+    _stage_command(_name, _does, _more)
 
 
 @app.command()
@@ -175,6 +182,67 @@ def doctor() -> None:
     from pilebuilder import command
 
     raise typer.Exit(command.show_doctor())
+
+
+@app.command()
+def trace(
+    path: Annotated[Path, typer.Argument(help="a token file (with --offset), or the folder of a build (with --id)")],
+    offset: Annotated[int | None, typer.Option("--offset", min=0, help="a token of the file, from 0")] = None,
+    document: Annotated[str | None, typer.Option("--id", help="a document id")] = None,
+) -> None:
+    """Trace a token to its document, or a document to its tokens.
+
+    Examples:
+
+      pilebuilder trace corpus/quickstart/tokens/train_00 --offset 123456
+
+      pilebuilder trace corpus/quickstart --id 3f9a01c2...
+    """
+    from pilebuilder import tools
+
+    raise typer.Exit(tools.trace(path, offset, document))
+
+
+@app.command("train-tokenizer")
+def train_tokenizer(
+    folder: Folder,
+    out: Annotated[Path, typer.Option("--out", "-o", help="the tokenizer.json to write")],
+    vocab_size: Annotated[int, typer.Option("--vocab-size", help="tokens of the vocabulary")] = 32768,
+    sample: Annotated[
+        str, typer.Option("--sample", help="text to learn from, by quota over the components")
+    ] = "256 MiB",
+    seed: Annotated[int, typer.Option("--seed", min=0)] = 0,
+) -> None:
+    """Train a byte-level BPE tokenizer on a corpus, with bytes per token by component and language.
+
+    Example:
+
+      pilebuilder train-tokenizer corpus/quickstart --vocab-size 16384 -o tokenizer.json
+    """
+    from pilebuilder import tools
+    from pilebuilder.units import parse_size
+
+    raise typer.Exit(tools.train_tokenizer(folder, out, vocab_size, parse_size(sample), seed))
+
+
+@app.command("train-classifier")
+def train_classifier(
+    name: Annotated[str, typer.Argument(help="name of the classifier")],
+    positive: Annotated[list[str], typer.Option("--positive", help="files of the wanted kind (repeatable; globs)")],
+    negative: Annotated[list[str], typer.Option("--negative", help="files of the other kind (repeatable; globs)")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="folder to write NAME/ into")] = Path("models"),
+    max_size: Annotated[str, typer.Option("--max-size", help="refuse a larger model, 0 for any size")] = "0",
+) -> None:
+    """Train a fastText classifier from two sets of files; its card and figures lie beside it.
+
+    Example:
+
+      pilebuilder train-classifier quality --positive 'good/*.jsonl.zst' --negative 'web/*.jsonl.zst'
+    """
+    from pilebuilder import tools
+    from pilebuilder.units import parse_size
+
+    raise typer.Exit(tools.train_classifier(name, positive, negative, out, parse_size(max_size)))
 
 
 @recipe_app.command("schema")

@@ -175,8 +175,34 @@ def test_status_plan_sources_and_doctor_answer(tiny: Path, tmp_path: Path) -> No
     assert "finished" in run("status", out).stdout
     listed = run("sources", "list")
     assert "dm-mathematics" in listed.stdout
-    assert "spdx:" in run("sources", "show", "dm-mathematics").stdout
+    assert "Licence         Apache-2.0" in run("sources", "show", "dm-mathematics").stdout
     assert "fasttext module" in run("doctor").stdout
     schema = json.loads(run("recipe", "schema").stdout)
     assert {"components", "filter", "dedup"} <= set(schema["properties"])
     assert "min_chars" in run("recipe", "check", "quickstart").stdout
+
+
+def test_trace_train_tokenizer_and_report_diff_work_on_a_build(tiny: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    assert run("build", tiny, "-o", out, "-w", 1).returncode == 0
+    told = run("trace", out / "tokens" / "train_00", "--offset", 0).stdout
+    found = re.search(r"document +([0-9a-f]{32})", told)
+    assert found
+    assert "the one asked for is its token 0" in told
+    assert found[1] in run("trace", out, "--id", found[1]).stdout
+    assert run("trace", out).returncode == 2
+    learnt = run("train-tokenizer", out, "--vocab-size", 512, "-o", tmp_path / "tokenizer.json")
+    assert learnt.returncode == 0, learnt.stderr
+    assert json.loads((tmp_path / "tokenizer.json").read_text())["model"]["type"] == "BPE"
+    compared = run("report", "diff", out, out, "-o", tmp_path / "diff")
+    assert compared.returncode == 0, compared.stderr
+    assert (tmp_path / "diff" / "index.html").exists()
+
+
+def test_models_are_listed_checked_and_have_cards() -> None:
+    listed = run("models", "list").stdout
+    for name in ("lid.176", "toxicity"):
+        assert name in listed
+        assert len(run("models", "card", name).stdout) > 500
+    assert "as recorded" in run("models", "check").stdout
+    assert run("models", "card", "lid").returncode == 2
