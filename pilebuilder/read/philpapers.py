@@ -91,10 +91,10 @@ def _records(options: PhilPapers, raw: Raw, found: Any) -> Iterator[Item]:
         yield Quarantined(reason=error.reason, offset=found.offset, detail=error.detail, key=found.name)
         return
     records = [e for e in root.iter() if local(e) == "record"]
-    for error in (e for e in root.iter() if local(e) == "error"):
-        if error.get("code") == "noRecordsMatch":
+    for answer in (e for e in root.iter() if local(e) == "error"):
+        if answer.get("code") == "noRecordsMatch":
             continue
-        detail = f"{error.get('code')}: {words(error)[:160]}"
+        detail = f"{answer.get('code')}: {words(answer)[:160]}"
         yield Quarantined(reason="oai_error", offset=found.offset, detail=detail, key=found.name)
         return
     if not records:
