@@ -24,6 +24,9 @@ WIDTH = 4 + ARGS
 where each of the first `ARGS` arguments begins in the output (of a link: where its target ends in the input)."""
 TEMPLATE, ARGUMENT, LINK, EXTERNAL, TABLE, HTML_TABLE = 1, 2, 3, 4, 5, 6
 
+LONGEST_NAME = 300
+"""Bytes in which a template's or a namespace's name must end."""
+
 # What becomes of a template: dropped unless its name is in the table with one of these.
 KEEP, LITERAL, PREFIX, CONVERT, RATIO, LAST = 1, 2, 3, 4, 5, 6
 # What becomes of a tag and of what stands in it.
@@ -32,7 +35,10 @@ STRIP, DROP, RAW, MATH, BREAK, SPACE, TABLE_TAG = 1, 2, 3, 4, 5, 6, 7
 # Places in `env`.
 B, N, OUT, STACK, NAMES, ENDS, TEMPLATES, TAGS, PREFIXES, ACTIONS, STRINGS, TAG_ACTIONS = range(12)
 I, O, LINE, DEEP, FRESH, TITLE_END, LINE_END = range(12, 19)  # noqa: E741 - input, output
-ENV = 19
+ABSENT = 19
+MOST_TAGS = 128
+ENV = ABSENT + MOST_TAGS
+"""From `ABSENT` on, one entry a tag: 1 once no end tag was found for it, so that nobody looks for it again."""
 
 _OUT = types.Array(types.uint8, 1, "C")
 _LONGS = types.Array(types.int64, 1, "C")
@@ -220,7 +226,8 @@ def _end_template(env: int, depth: int) -> None:
     """End the template at `depth`: what its name asks for stays, or nothing."""
     b, out, row, o, strings = i64(env, B), i64(env, OUT), _row(env, depth), i64(env, O), i64(env, STRINGS)
     begin, start, stop = i64(row, 1), i64(row, 2), i64(row, 2)
-    while stop < i64(env, I) and byte(b, stop) != 124 and byte(b, stop) != 60:
+    longest = min(i64(env, I), start + LONGEST_NAME)
+    while stop < longest and byte(b, stop) != 124 and byte(b, stop) != 60:
         stop += 1
     which = _lookup(env, 0, i64(env, TEMPLATES), start, stop)
     rule = i64(env, ACTIONS) + 32 * which
@@ -282,11 +289,16 @@ def _end_link(env: int) -> None:
         start += 1
     plain = start < stop and byte(b, start) == 58  # [[:File:x]] links to a file's page
     colon = start
-    while colon < stop and byte(b, colon) != 58:
+    while colon < min(stop, start + LONGEST_NAME) and byte(b, colon) != 58:
         colon += 1
     groups = i64(env, TEMPLATES) + i64(env, TAGS)
     _drop(env, depth, 2)
-    if not plain and colon < stop and _lookup(env, groups, i64(env, PREFIXES), start, colon) >= 0:
+    if (
+        not plain
+        and colon < stop
+        and byte(b, colon) == 58
+        and _lookup(env, groups, i64(env, PREFIXES), start, colon) >= 0
+    ):
         return
     if not pipes or o == begin:
         o = _copy(b, start + plain, stop, out, begin)
@@ -374,11 +386,12 @@ def _comment(env: int) -> None:
 
 
 @device
-def _content(env: int, action: int, start: int, size: int) -> None:
+def _content(env: int, which: int, action: int, start: int, size: int) -> None:
     """After an opening tag whose content is no wikitext: pass over the content, or copy it as it is."""
     b, out, i, o = i64(env, B), i64(env, OUT), i64(env, I), i64(env, O)
-    shut = _closing(env, i, start, size)
+    shut = _closing(env, i, start, size) if i64(env, ABSENT + which) == 0 else -1
     if shut < 0:
+        set_i64(env, ABSENT + which, 1)
         return
     if action == MATH:
         set_byte(out, o, 36)
@@ -422,7 +435,7 @@ def _markup(env: int) -> None:
         elif not close:
             _push(env, HTML_TABLE, 0)
     elif action != STRIP and not close and byte(b, end - 2) != 47:
-        _content(env, action, start, stop - start)
+        _content(env, which, action, start, stop - start)
 
 
 # Lines ---------------------------------------------------------------------------------------------------------------

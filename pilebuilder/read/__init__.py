@@ -1,9 +1,11 @@
 """Readers: raw files to documents, one module per format. Importing this registers the stage and every reader."""
 
 from pilebuilder.read import (  # noqa: F401
+    arxiv,
     books,
     courtlistener,
     csv_files,
+    enron,
     epub,
     europarl,
     gutenberg,

@@ -51,8 +51,8 @@ def contents(
         stream = io.BufferedReader(Stream(_chain(head, pieces)), 1 << 18)
         yield from _members(raw, tar_members(stream, caps), limit, only)
         return
-    parts, size = [head], len(head)
-    for piece in pieces:
+    parts, size = list[bytes](), 0
+    for piece in _chain(head, pieces):
         size += len(piece)
         if size > limit:
             yield Quarantined(reason="too_large", detail=f"more than {limit} bytes", key=raw.name)

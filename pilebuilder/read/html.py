@@ -6,6 +6,7 @@ Extractors: ``resiliparse`` (fast, high recall), ``trafilatura`` (slow, precise)
 
 from __future__ import annotations
 
+import codecs
 import itertools
 import re
 from dataclasses import dataclass
@@ -116,10 +117,12 @@ def decode(data: bytes, declared: str | None = None) -> tuple[str, str]:
     for name in names:
         found = _mostly(data, name)
         if found is not None:
-            return found, name
+            return found, codecs.lookup(name).name
     guess = str(detect_encoding(data[: 64 << 10]))
     text = _mostly(data, guess)
-    return (text, guess) if text is not None else (bytes_to_str(data, "windows-1252"), "windows-1252")
+    if text is None:
+        return bytes_to_str(data, "windows-1252"), "cp1252"
+    return text, codecs.lookup(guess).name
 
 
 def _declared(data: bytes) -> str | None:
@@ -196,13 +199,13 @@ def _resiliparse(html: str, *, main: bool) -> str:
 def _tree(html: str) -> Any:
     """The page's tree by lxml with its limits lifted; a page that still exceeds one is `HtmlLimit`."""
     from lxml import etree
+    from lxml import html as lxml_html
 
-    parser = etree.HTMLParser(
+    parser = lxml_html.HTMLParser(
         encoding="utf-8", huge_tree=True, remove_comments=True, remove_pis=True, no_network=True, default_doctype=False
     )
-    data = html.encode("utf-8", "replace")
     try:
-        tree = etree.fromstring(data, parser)
+        tree = etree.fromstring(html.encode("utf-8", "replace"), parser)
     except (etree.ParserError, etree.XMLSyntaxError):
         return None
     for entry in parser.error_log:

@@ -30,8 +30,11 @@ def read_files(task: Task, work: Workspace) -> None:
     reader: Reader = registry.make("reader", params["reader"], params["params"])
     with PartitionWriter(work, task.component, params["partition_bytes"]) as writer:
         sink = Sink(task.component, params["reader"], work, writer, getattr(reader, "SIGNALS", {}))
-        for artifact, facts in zip(task.inputs, params["files"], strict=True):
-            raw = Raw(path=work.open(artifact), component=task.component, **facts)
+        paths = {str(a.facts["name"]): work.open(a) for a in task.inputs if a.kind == "beside"}
+        raws = [artifact for artifact in task.inputs if artifact.kind != "beside"]
+        for artifact, facts in zip(raws, params["files"], strict=True):
+            beside = {name: paths[name] for name in params.get("beside", {}).get(facts["name"], ())}
+            raw = Raw(path=work.open(artifact), component=task.component, beside=beside, **facts)
             read_file(reader, raw, sink)
         sink.flush()
 

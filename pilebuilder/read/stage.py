@@ -55,18 +55,39 @@ def _files(view: View) -> dict[str, list[dict[str, Any]]]:
 def _tasks(component: Component, files: list[dict[str, Any]], limit: int) -> Iterator[Task]:
     name, params = component.read
     common = {"reader": name, "params": registry.resolved("reader", name, params), "partition_bytes": limit}
+    reader = registry.make("reader", name, params)
+    tools = "".join(f" {tool}={version}" for tool, version in sorted(getattr(reader, "tools", dict)().items()))
+    rows = {row["name"]: row for row in files}
     for index, group in enumerate(groups(files, limit)):
+        beside = _beside(reader, group, rows)
+        inputs = [_artifact(row, "raw") for row in group]
+        inputs += [
+            _artifact(rows[other], "beside") for other in sorted({n for found in beside.values() for n in found})
+        ]
         yield Task(
             stage="read",
             name=f"{component.name}/{index:05}",
             function="pilebuilder.read.run:read_files",
-            code=f"{CODE} {registry.part('reader', name).code}",
+            code=f"{CODE} {registry.part('reader', name).code}{tools}",
             component=component.name,
-            params={**common, "files": [_facts(row) for row in group]},
-            inputs=tuple(
-                Artifact(path=row["path"], sha256=row["sha256"], bytes=row["bytes"], kind="raw") for row in group
-            ),
+            params={**common, "files": [_facts(row) for row in group], **({"beside": beside} if beside else {})},
+            inputs=tuple(inputs),
         )
+
+
+def _artifact(row: dict[str, Any], kind: str) -> Artifact:
+    """A raw file as an input; one that is read along is known to the task by its name."""
+    facts = {"name": row["name"]} if kind == "beside" else {}
+    return Artifact(path=row["path"], sha256=row["sha256"], bytes=row["bytes"], kind=kind, facts=facts)
+
+
+def _beside(reader: Any, group: list[dict[str, Any]], rows: dict[str, dict[str, Any]]) -> dict[str, list[str]]:
+    """Names of other raw files of the component that the reader wants along with each of a group (tables to join)."""
+    if not hasattr(reader, "wants"):
+        return {}
+    names = list(rows)
+    wanted = {row["name"]: [n for n in reader.wants(row["name"], names) if n in rows] for row in group}
+    return {name: found for name, found in wanted.items() if found}
 
 
 def _facts(row: dict[str, Any]) -> dict[str, Any]:
