@@ -249,7 +249,7 @@ class Fixture:
 _TEXTS = {f"folder/{k}.txt": prose(k, 200).encode() for k in range(6)}
 _CODE = {f"repo-abc/src/m{k}.py": f"def f{k}():\n    return '{prose(k)}'\n".encode() for k in range(6)}
 _CODE["repo-abc/LICENSE"] = (
-    b"Permission is hereby granted, free of charge, to any person obtaining a copy ... without restriction. The above copyright notice and this permission notice shall be included"  # noqa: E501
+    b"Permission is hereby granted, free of charge, to any person obtaining a copy ... without restriction. The above copyright notice and this permission notice shall be included"
 )
 _PAGES = {f"site/{k}.html": page(k) for k in range(5)}
 _NOTES = {f"notes/{k}.md": f"---\ntitle: Note {k}\n---\n# Note {k}\n\n{prose(k)}\n".encode() for k in range(5)}

@@ -141,7 +141,7 @@ def test_the_original_rendering_of_a_story(tmp_path: Path) -> None:
 
 
 def test_trees_arrays_and_single_items_are_the_same(tmp_path: Path) -> None:
-    tree = {"id": 1, "title": "T", "author": "op", "points": 3, "children": [{"id": 2, "author": "a", "text": "x", "parent_id": 1, "children": []}]}  # fmt: skip  # noqa: E501
+    tree = {"id": 1, "title": "T", "author": "op", "points": 3, "children": [{"id": 2, "author": "a", "text": "x", "parent_id": 1, "children": []}]}  # fmt: skip
     flat = [
         {"id": 1, "title": "T", "by": "op", "score": "3", "kids": [2]},
         {"id": "2", "by": "a", "text": "x", "parent": "1"},

@@ -24,7 +24,7 @@ JAPANESE = "<html><head>{}</head><body><p>" + "日本語の文章です。今日
         ("<p>naïve</p>", "utf-16", None, "utf-16"),
         (JAPANESE.format(""), "shift_jis", "shift_jis", "shift_jis"),
         (JAPANESE.format('<meta charset="euc-jp">'), "euc-jp", None, "euc_jp"),
-        (JAPANESE.format('<meta http-equiv="Content-Type" content="text/html; charset=shift_jis">'), "shift_jis", "no-such", "shift_jis"),  # noqa: E501
+        (JAPANESE.format('<meta http-equiv="Content-Type" content="text/html; charset=shift_jis">'), "shift_jis", "no-such", "shift_jis"),
         (JAPANESE.format(""), "euc-jp", None, "euc_jp"),
         ("<p>" + "Съешь ещё этих мягких французских булок, да выпей чаю. " * 9 + "</p>", "cp1251", None, "cp1251"),
     ],

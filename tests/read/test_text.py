@@ -137,7 +137,7 @@ def test_two_editions_of_one_book_have_one_key() -> None:
 
 
 def test_markdown(tmp_path: Path) -> None:
-    note = b"---\ntitle: T\ndate: 2024-02-03\nlicense: CC0-1.0\ntags: [a, b]\n---\n# Head\n\nSome *text*<!-- no -->.\n\n- x\n"  # noqa: E501
+    note = b"---\ntitle: T\ndate: 2024-02-03\nlicense: CC0-1.0\ntags: [a, b]\n---\n# Head\n\nSome *text*<!-- no -->.\n\n- x\n"
     (document,) = documents(read(tmp_path, "markdown", note, "n.md"))
     assert document["text"] == "# Head\n\nSome *text*.\n\n- x"
     assert (document["date"], document["licence"]) == ("2024-02-03", "CC0-1.0")
