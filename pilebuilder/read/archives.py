@@ -140,7 +140,8 @@ class _Part:
 
 def tar_members(stream: Readable, caps: Caps = DEFAULT) -> Iterator[Member | Refused]:
     """Regular files of a tar stream (ustar, GNU long names, pax), in order."""
-    source, longname, pax, count, lost = _Counted(stream), "", {}, 0, False
+    source, longname, count, lost = _Counted(stream), "", 0, False
+    pax: dict[str, Any] = {}
     while True:
         offset, block = source.position, source.read(BLOCK)
         if len(block) < BLOCK:
@@ -268,7 +269,8 @@ class _Entry:
     """One zip member being decoded; errors of `zipfile` come out as `StreamError`."""
 
     def __init__(self, archive: Any, info: Any, caps: Caps) -> None:
-        self._archive, self._info, self._file = archive, info, None
+        self._archive, self._info = archive, info
+        self._file: Any = None
         self._budget = Budget(info.filename, info.compress_size, caps)
 
     def read(self, n: int, /) -> bytes:

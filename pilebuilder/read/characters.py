@@ -34,10 +34,10 @@ def decode(data: bytes, declared: str | None = None) -> tuple[str, str]:
             return data.decode(name).removeprefix("\ufeff"), "utf-8" if name == "utf-8-sig" else name.lower()
         except (UnicodeError, LookupError):
             continue
-    for name in (_detected(data), "cp1252"):
+    for guess in (_detected(data), "cp1252"):
         try:
-            if name:
-                return data.decode(name), name
+            if guess:
+                return data.decode(guess), guess
         except (UnicodeError, LookupError):
             continue
     return data.decode("latin-1"), "latin-1"

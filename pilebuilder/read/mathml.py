@@ -45,7 +45,7 @@ def _tex(element: Any) -> str:
         return rf"\sqrt{{{''.join(inner).strip()}}}"
     if name == "mfenced":
         middle = (element.get("separators", ",").strip() or ",")[:1]
-        return element.get("open", "(") + middle.join(inner) + element.get("close", ")")
+        return str(element.get("open", "(") + middle.join(inner) + element.get("close", ")"))
     if name == "mtable":
         return r"\begin{matrix}" + r" \\ ".join(inner) + r"\end{matrix}"
     if name in ("mtr", "mlabeledtr"):

@@ -55,7 +55,8 @@ class Sorter:
 
         self._file = self._file or tempfile.TemporaryFile(prefix="pilebuilder-")  # noqa: SIM115 (lives as long as this)
         self._held.sort()
-        packer, blocks, pieces, size = zstandard.ZstdCompressor(level=1), [], [], 0
+        packer, blocks, size = zstandard.ZstdCompressor(level=1), [], 0
+        pieces: list[bytes] = []
         for group, order, offset, payload in self._held:
             pieces += (_HEAD.pack(group, order, offset, len(payload)), payload)
             size += len(payload) + _HEAD.size

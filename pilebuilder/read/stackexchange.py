@@ -34,7 +34,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -216,7 +216,7 @@ def _licence(post: Attributes) -> str:
 # Tables -------------------------------------------------------------------------------------------------------------
 
 
-def _archive(raw: Raw, sorter: Sorter, users: _Users | None) -> Iterator[Item]:
+def _archive(raw: Raw, sorter: Sorter, users: _Users | None) -> Generator[Item, None, bool]:
     """Feed the Posts table of a 7z archive (and the Users table); returns whether there was one."""
     from pilebuilder.read.archives import Refused
     from pilebuilder.read.sevenzip import seven_members
@@ -229,7 +229,8 @@ def _archive(raw: Raw, sorter: Sorter, users: _Users | None) -> Iterator[Item]:
         elif table == "posts" and not found:
             found = yield from _posts(member, sorter)
         elif table == "users" and users is not None:
-            names = yield from _names(member, users)
+            _names(member, users)
+            names = True
         if found and names:
             break
     if not found:
@@ -237,12 +238,13 @@ def _archive(raw: Raw, sorter: Sorter, users: _Users | None) -> Iterator[Item]:
     return found
 
 
-def _posts(stream: Readable, sorter: Sorter) -> Iterator[Item]:
+def _posts(stream: Readable, sorter: Sorter) -> Generator[Item, None, bool]:
     """Feed the rows of a Posts table; yields what is no question or answer; returns whether it is such a table."""
     skipped: Counter[str] = Counter()
     lines = table_rows(stream)
     name = next(lines)
     if not isinstance(name, str):
+        assert not isinstance(name, tuple)
         yield name
         return False
     if name in TABLES:
@@ -250,7 +252,8 @@ def _posts(stream: Readable, sorter: Sorter) -> Iterator[Item]:
         return False
     for row in lines:
         if not isinstance(row, tuple):
-            yield row  # type: ignore[misc]
+            assert not isinstance(row, str)
+            yield row
             continue
         offset, line = row
         keys = _keys(line)
@@ -281,17 +284,16 @@ def _keys(line: bytes) -> tuple[int, bytes, int] | None:
     return (number, kind, parent) if number > 0 and parent > 0 and kind else None
 
 
-def _names(stream: Readable, users: _Users) -> Iterator[Item]:
+def _names(stream: Readable, users: _Users) -> None:
+    """Fill the table of display names, if this is one."""
     lines = table_rows(stream)
     if next(lines) != "users":
-        return True
+        return
     users.add(
         (int(found[b" Id="]), _value(found, b" DisplayName="))
         for row in lines
         if isinstance(row, tuple) and (found := attributes(row[1])) and found.get(b" Id=", b"").lstrip(b"-").isdigit()
     )
-    return True
-    yield
 
 
 class _Users:

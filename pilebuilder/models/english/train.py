@@ -11,6 +11,7 @@ import itertools
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import zstandard
@@ -92,7 +93,7 @@ def main(folder: Path) -> None:
     lexicon = folder / "sentiment" / "sentiwordnet3_lemma_pos_mean.tsv.zst"
     weights = train(corpus(read(sets["train"])))
     made = {"tagger.zst": weights.tobytes(), "sentiment.tsv.zst": single_words(read(lexicon)).encode()}
-    report = {"inputs": {}, "files": {}, "dev": {}, "test": {}}
+    report: dict[str, dict[str, Any]] = {"inputs": {}, "files": {}, "dev": {}, "test": {}}
     for path in (*sets.values(), lexicon):
         report["inputs"][path.name] = hashlib.sha256(path.read_bytes()).hexdigest()
     for name, content in made.items():
