@@ -42,6 +42,7 @@ def collect(task: Task, work: Workspace) -> Facts:
         excerpts=excerpts,
         ledger=merge_ledgers(load("ledger-summary")),
         mixture=next(iter(load("mixture")), {}),
+        overlap=overlap_of(task, work, load("overlap-scan")),
         token_counts=next(iter(counters("token-counts").values()), None),
         tokens=sum_tokens(load("tokens")),
         clusters=read_clusters(task, work, excerpts),
@@ -76,6 +77,14 @@ def read_clusters(task: Task, work: Workspace, texts: dict[str, Any]) -> dict[st
             largest.append({"survivor": cluster["survivor"], "members": cluster["size"], "texts": members})
         return {**artifact.facts, "largest": largest}
     return {}
+
+
+def overlap_of(task: Task, work: Workspace, scans: list[Any]) -> list[dict[str, Any]]:
+    """Overlap by set of items (`overlap.summary`); empty when nothing was looked for."""
+    from pilebuilder.report.overlap import summary, union
+
+    items = [a for a in task.inputs if a.kind == "overlap-items"]
+    return summary(read_table(work.open(items[0])), union(scans)) if items and scans else []
 
 
 def merge_ledgers(summaries: list[Any]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ A section reads `Facts` and nothing else, so it can be tested with a few numbers
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -89,6 +89,8 @@ class Facts:
     """tokenizer, and by component and split: tokens (of text), marks (ends of documents), bytes, documents."""
     token_counts: Counters | None = None
     """Distributions of tokens and of bytes per token over documents, by component (`measures.tokens`)."""
+    overlap: Sequence[Mapping[str, Any]] = ()
+    """Test documents and benchmark items found in training (`overlap.summary`)."""
     clusters: Mapping[str, Any] = field(default_factory=dict)
     """Duplicate clusters: sizes as [members, clusters], clusters, documents, and the largest with excerpts."""
 

@@ -18,6 +18,8 @@ LEDGER_BYTES = 32 << 20
 LEDGER_STAGES = ("fetch", "read", "clean", "filter", "dedup", "mix")
 SEARCHED_DOCUMENTS = 2_000_000
 """Documents whose ids one task searches for texts that the report shows."""
+TESTED = 20_000
+"""Test documents that are looked for in training, at most."""
 REMOVAL_BYTES = 96 << 20
 """Text of each component as read that the removal measure looks at, at most."""
 
@@ -110,6 +112,7 @@ class Plan:
                 "sampled": self.sampled(),
                 "removal": self.removal(),
                 "tokens": self.tokens(),
+                "overlap": self.overlap(),
             }
         )
         yield [self.pages([a for name in sorted(found) for a in found[name]])]
@@ -138,6 +141,38 @@ class Plan:
                 shards.setdefault(artifact.facts["shard"], []).append(artifact)
         found = yield [task(f"tokens/{shard}", "measures.tokens:count", files) for shard, files in shards.items()]
         return (yield from merge_rounds("tokens-merge", "measures.tokens:merge", ("token-counts",), found))
+
+    def overlap(self) -> Chain:
+        """Test documents and benchmark items that occur in training."""
+        drawn = [m for m in self.view.manifests("mix") if m.name.startswith("draw/")]
+        ledgers = (
+            [m.of("ledger") for m in drawn] if len(drawn) == len(self.partitions) else [[] for _ in self.partitions]
+        )
+        tested = [m.facts.get("splits", {}).get("test", {}).get("documents", 0) for m in drawn] or [0]
+        share = min(1.0, TESTED / max(1, sum(tested)))
+        held = yield [
+            task(
+                f"overlap-held/{p.facts['component']}/{i:05}",
+                "overlap:hold",
+                [*self.survivors(p), *ledgers[i]],
+                p.facts["component"],
+                seed=self.seed,
+                share=share,
+            )
+            for i, p in enumerate(self.partitions)
+            if ledgers[i]
+        ]
+        wanted = [*(a for m in held for a in m.of("overlap-held")), *benchmarks(self.view, self.config)]
+        if not wanted:
+            return []
+        (indexed,) = yield [task("overlap-index", "overlap:index", wanted)]
+        known = [*indexed.of("overlap-items"), *indexed.of("overlap-grams")]
+        found = yield [
+            task(f"overlap/{p.facts['component']}/{i:05}", "overlap:scan", [*known, *self.survivors(p), *ledgers[i]])
+            for i, p in enumerate(self.partitions)
+        ]
+        scans = yield from merge_rounds("overlap-merge", "overlap:merge", ("overlap-scan",), found)
+        return [known[0], *scans]
 
     def ledger(self) -> Chain:
         """What the ledgers say; then the texts of clusters and of the samples that are shown."""
@@ -280,6 +315,22 @@ class Plan:
             answers=answers(self.view, self.config),
             templates=template_digests(),
         )
+
+
+def benchmarks(view: View, config: Config) -> list[Artifact]:
+    """The benchmark files that the recipe names."""
+    from pilebuilder.errors import RecipeError
+    from pilebuilder.task import digest_file
+
+    found = []
+    for held in config.benchmarks:
+        path = (view.recipe.path.parent / held.path).resolve()
+        if not path.is_file():
+            raise RecipeError(f"report.benchmarks: {held.name!r}: no such file: {path}")
+        digest, size = digest_file(path)
+        facts = {"name": held.name, "fields": held.fields}
+        found.append(Artifact(path=str(path), sha256=digest, bytes=size, kind="benchmark", facts=facts))
+    return found
 
 
 def toxicity_digest(name: str) -> str | None:

@@ -27,6 +27,14 @@ class Excluded(Strict):
     reason: str = Field(min_length=1)
 
 
+class Benchmark(Strict):
+    """An evaluation set to look for in the training documents."""
+
+    name: str = Field(min_length=1)
+    path: str = Field(description="JSON-lines file, one item a line; relative to the recipe")
+    fields: list[str] = Field(min_length=1, description="fields of an item that are its inputs")
+
+
 class Config(Strict):
     """What the report holds."""
 
@@ -36,6 +44,7 @@ class Config(Strict):
     toxicity: str = Field("toxicity", description="toxicity model by name or path, for the profanity measures")
     excluded: list[Excluded] = Field(default_factory=list, description="sources considered and left out, with reasons")
     answers: str | None = Field(None, description="YAML file with a person's answers to the datasheet's questions")
+    benchmarks: list[Benchmark] = Field(default_factory=list, description="evaluation sets to look for in training")
     repository: str | None = Field(
         None, description="where the corpus is or will be published, as ORG/NAME on the Hub"
     )
