@@ -147,12 +147,12 @@ def document_table(old: Corpus, new: Corpus) -> Table:
     import numpy as np
 
     before, after = old.documents(), new.documents()
-    rows: list[tuple[Cell, ...]] = []
-    for name in sorted({*before, *after}):
+    names, counts = sorted({*before, *after}), []
+    for name in names:
         a, b = before.get(name, _none()), after.get(name, _none())
         both = len(np.intersect1d(a, b, assume_unique=True))
-        rows.append((name, len(a), len(b), both, len(a) - both, len(b) - both))
-    totals = [sum(int(r[i]) for r in rows) for i in range(1, 6)]  # type: ignore[arg-type]
+        counts.append((len(a), len(b), both, len(a) - both, len(b) - both))
+    totals = [sum(column) for column in zip(*counts, strict=True)] or [0] * 5
     return Table(
         name="diff-documents",
         title="Documents by component",
@@ -164,7 +164,7 @@ def document_table(old: Corpus, new: Corpus) -> Table:
             Column(key="removed", title="Removed", kind="count"),
             Column(key="added", title="Added", kind="count"),
         ),
-        rows=tuple(rows),
+        rows=tuple((name, *numbers) for name, numbers in zip(names, counts, strict=True)),
         totals=(("Total", *totals),),
         note="Distinct documents by id; the id comes from the component and the record's own key, not from the text.",
         weighting="counts",

@@ -130,7 +130,7 @@ def scan(task: Task, work: Workspace) -> None:
     wanted = {digest: i for i, digest in enumerate(items.column("digest").to_pylist())}
     bodies = table.column("text")
     for row, key in enumerate(ids):
-        number = wanted.get(hashlib.sha256(data[offsets[row] : offsets[row + 1]]).hexdigest())
+        number = wanted.get(hashlib.sha256(data[offsets[row] : offsets[row + 1]].tobytes()).hexdigest())
         if number is not None:
             found.setdefault(number, []).append(key)
     for number, row in _whole_items(items, data, offsets, bodies):

@@ -198,8 +198,8 @@ class Plan:
     def share(self, component: str, documents: int, text: int) -> float:
         """The share of a component's documents that keeps a sample within both limits."""
         own = [p for p in self.partitions if p.facts["component"] == component]
-        total = sum(p.facts["documents"] for p in own)
-        size = sum(p.facts.get("text_bytes", 0) for p in own)
+        total = int(sum(p.facts["documents"] for p in own))
+        size = int(sum(p.facts.get("text_bytes", 0) for p in own))
         return min(1.0, documents / max(1, total), text / max(1, size))
 
     def sampled(self) -> Chain:

@@ -10,6 +10,7 @@ from pathlib import Path
 from pilebuilder.report.collect import collect
 from pilebuilder.report.facts import Facts
 from pilebuilder.report.papers import croissant, datasheet, eu, hub
+from pilebuilder.report.papers.evidence import Evidence
 from pilebuilder.report.sections import (
     composition,
     duplicates,
@@ -96,7 +97,7 @@ def papers(facts: Facts, sections: list[Section]) -> dict[str, str]:
         "eu-domains.csv": eu.domain_csv(domains),
     }
     for name, version in CROISSANTS.items():
-        content = croissant.describe(facts, version, datasheet.Evidence(facts).digest())
+        content = croissant.describe(facts, version, Evidence(facts).latest_day())
         made[name] = json.dumps(content, ensure_ascii=False, indent=1) + "\n"
     return made
 

@@ -66,7 +66,7 @@ def _emails(texts: Texts) -> Iterator[Match]:
     first, last = int(texts.offsets[0]), int(texts.offsets[-1])
     places = np.flatnonzero(texts.data[first:last] == ord("@")) + first
     for place, row in zip(places.tolist(), _rows(texts, places).tolist(), strict=True):
-        around, at = texts.slice(row, place, place + 1, WINDOW)
+        around, at = texts.around(row, place, place + 1, WINDOW)
         for match in _EMAIL.finditer(around, max(0, at - 65), min(len(around), at + WINDOW)):
             if match.start() < at < match.end():
                 yield "email", row, place - at + match.start(), place - at + match.end()
@@ -85,7 +85,7 @@ def _numbers(texts: Texts) -> Iterator[Match]:
         room = count
     names = {PHONE: "phone", IPV4: "ipv4", CARD: "card"}
     for kind, row, start, stop in rows[:count].tolist():
-        around, _ = texts.slice(row, start, stop, NEAR)
+        around, _ = texts.around(row, start, stop, NEAR)
         if _OTHER.search(around) or (kind == PHONE and _ADDRESS.search(around)):
             continue
         yield names[kind], row, start, stop

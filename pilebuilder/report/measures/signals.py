@@ -46,7 +46,7 @@ class Signal:
 def _ratio(part: str, whole: str) -> Callable[[Texts], np.ndarray]:
     def compute(texts: Texts) -> np.ndarray:
         above, below = getattr(texts.stats, part), getattr(texts.stats, whole)
-        return np.divide(above, below, out=np.zeros(len(above)), where=below > 0)
+        return np.asarray(np.divide(above, below, out=np.zeros(len(above)), where=below > 0))
 
     return compute
 
@@ -56,9 +56,9 @@ def _compression(texts: Texts) -> np.ndarray:
     import zstandard
 
     compressor = zstandard.ZstdCompressor(level=1)
-    view, offsets = memoryview(texts.data), texts.offsets.tolist()
+    view, offsets = memoryview(texts.data.data), texts.offsets.tolist()
     sizes = [len(compressor.compress(view[a:b])) for a, b in itertools.pairwise(offsets)]
-    return np.divide(sizes, texts.bytes, out=np.zeros(len(sizes)), where=texts.bytes > 0)
+    return np.asarray(np.divide(sizes, texts.bytes, out=np.zeros(len(sizes)), where=texts.bytes > 0))
 
 
 SIGNALS = (

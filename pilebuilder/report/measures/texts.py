@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -59,8 +60,8 @@ class Texts:
             return None
         return self.table.column(name).combine_chunks()
 
-    def slice(self, row: int, start: int, stop: int, around: int) -> tuple[bytes, int]:
-        """Bytes of a match and `around` bytes on each side, inside its document; where the match begins in them."""
-        first = max(int(self.offsets[row]), start - around)
-        last = min(int(self.offsets[row + 1]), stop + around)
+    def around(self, row: int, start: int, stop: int, reach: int) -> tuple[builtins.bytes, int]:
+        """Bytes of a match and `reach` bytes on each side, inside its document; where the match begins in them."""
+        first = max(int(self.offsets[row]), start - reach)
+        last = min(int(self.offsets[row + 1]), stop + reach)
         return self.data[first:last].tobytes(), start - first

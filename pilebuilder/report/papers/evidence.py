@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from pilebuilder.ledger import Tally
 from pilebuilder.report.cells import show_size
 from pilebuilder.report.facts import Facts
 from pilebuilder.report.measures.personal import NAMES, TYPES
@@ -126,7 +127,7 @@ class Evidence:
         return f"Documents that left, by reason: {shown or 'none'}."
 
     def duplicates(self) -> str:
-        dedup = self.facts.stages.get("dedup", {})
+        dedup = self.facts.stages.get("dedup", Tally())
         merged, seen = sum(c.merged for c in dedup.values()), sum(c.seen for c in dedup.values())
         if not seen:
             return "No deduplication ran."
@@ -140,7 +141,7 @@ class Evidence:
         shown = ", ".join(f"{split} {n:,}" for split, n in sums.items())
         return f"Splits (documents with copies): {shown or 'none'}; drawn by the seed {self.facts.corpus['seed']}."
 
-    def digest(self) -> str:
+    def latest_day(self) -> str:
         """Latest day that the sources know of: a build has no clock."""
         years = self.timeframe()
         return years[1] if years else "1970-01-01"

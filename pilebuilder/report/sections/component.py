@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pilebuilder.ledger import Tally
 from pilebuilder.report import charts
 from pilebuilder.report.cells import Cell, show_size
 from pilebuilder.report.facts import DOCUMENT_STAGES, Facts, Source
@@ -50,12 +51,12 @@ def card_table(source: Source, slug: str) -> Table:
 
 def losses_figure(facts: Facts, source: Source) -> Figure | None:
     """The component's documents from read to the corpus, one bar per reason."""
-    read = facts.stages.get("read", {}).get(source.name)  # type: ignore[call-overload]
+    read = facts.stages.get("read", Tally()).get(source.name)
     if read is None or not read.seen:
         return None
     steps: list[tuple[str, str, int]] = []
     for stage in DOCUMENT_STAGES:
-        count = facts.stages.get(stage, {}).get(source.name)  # type: ignore[call-overload]
+        count = facts.stages.get(stage, Tally()).get(source.name)
         if count is None:
             continue
         merged = {DUPLICATE: count.merged} if count.merged else {}

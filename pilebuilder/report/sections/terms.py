@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from pilebuilder.ledger import Tally
 from pilebuilder.report import charts
 from pilebuilder.report.cells import Cell, Gap, show_size
 from pilebuilder.report.facts import Facts, Source
@@ -255,7 +256,7 @@ def excluded_table(facts: Facts) -> Table | None:
 def _why_empty(facts: Facts, name: str) -> str:
     """The stage in which a component lost its last document, and its largest reason there."""
     for stage in ("fetch", "read", "clean", "filter", "dedup"):
-        count = facts.stages.get(stage, {}).get(name)
+        count = facts.stages.get(stage, Tally()).get(name)
         if count is None or count.kept:
             continue
         reasons = {**count.dropped, **count.quarantined}

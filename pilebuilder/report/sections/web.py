@@ -32,7 +32,7 @@ def whole(facts: Facts) -> Any:
 def top_table(facts: Facts, total: Any, level: str) -> Table:
     """The most frequent names of a level, with their shares of documents and words."""
     rows = rows_of(total, level)
-    documents, size, words = (sum(r[i] for r in rows) for i in (1, 2, 3))
+    documents, size, words = sum(r[1] for r in rows), sum(r[2] for r in rows), sum(r[3] for r in rows)
     return Table(
         name=f"web-{level}s",
         title=f"Most frequent {LEVELS[level]}",
