@@ -25,14 +25,15 @@ from pilebuilder.kernels.shingles import (
     LOW7,
     MULTIPLY,
     OFFSETS,
-    UINT32S,
+    UINT64S,
     U,
-    fold_table,
+    fold_bytes,
     load8,
     mix64,
     next_shingles,
     power_of,
     store8,
+    trailing_zeros,
     workspace,
 )
 
@@ -109,7 +110,7 @@ def _lower_legacy(hashes: Any, count: Any, a: Any, b: Any, signature: Any) -> No
 
 @kernel(
     types.void(
-        BYTES, OFFSETS, UINT32S, types.intp, types.uint64, PERMUTATION, PERMUTATION, types.boolean,
+        BYTES, OFFSETS, UINT64S, types.intp, types.uint64, PERMUTATION, PERMUTATION, types.boolean,
         BUFFER, HASHES, HASHES, COUNTS, EDGES, SIGNATURES, COUNTS, BUFFER,
     ),
 )  # fmt: skip
@@ -149,7 +150,7 @@ def signatures(
     out, shingles, few = np.empty((rows, count), np.uint32), np.zeros(rows, np.int64), np.zeros(rows, np.uint8)
     a, b = permutations(count, seed, scheme)
     work = workspace(ngram)
-    table, power = fold_table(), power_of(ngram)
+    table, power = fold_bytes(), power_of(ngram)
     _signatures(data, offsets, table, ngram, power, a, b, scheme == "affine32", *work, out, shingles, few)
     return out, shingles, few.astype(bool)
 
@@ -224,6 +225,38 @@ PIECE = 8192
 DIGESTS = types.Array(types.uint64, 2, "C")
 
 
+@kernel(types.Tuple((types.intp, types.boolean))(BYTES, types.intp, BUFFER, types.intp, types.boolean))
+def _collapse_block(data: Any, at: Any, out: Any, end: Any, space: Any) -> Any:
+    """Append 64 bytes with white space collapsed; returns (end, whether the last byte was white space).
+
+    The block is mapped to the end of `out` first; `out` needs 160 bytes of room behind `end`.
+    """
+    spare = len(out) - 80
+    blanks = U(0)
+    for k in range(8):
+        x = load8(data, at + 8 * k)
+        blank = ~(((x & LOW7) + PRINTABLE) | x) & HIGH
+        mask = (blank >> U(7)) * U(0xFF)
+        store8(out, spare + 8 * k, (x & ~mask) | (SPACES & mask))
+        blanks |= (((blank >> U(7)) * U(0x0102040810204080)) >> U(56)) << U(8 * k)
+    twice = blanks & ((blanks << U(1)) | U(space))
+    if twice == U(0):
+        for k in range(0, 64, 8):
+            store8(out, end + k, load8(out, spare + k))
+        end += 64
+    else:
+        keep = ~twice
+        while keep:  # runs of bytes that stay, eight at a time; what is copied too much is overwritten next
+            first = trailing_zeros(keep)
+            rest = ~(keep >> U(first))
+            length = trailing_zeros(rest)
+            for k in range(0, length, 8):
+                store8(out, end + k, load8(out, spare + first + k))
+            end += length
+            keep &= ~(((U(1) << U(length)) - U(1)) << U(first))
+    return end, blanks >> U(63) != U(0)
+
+
 @kernel(types.void(BYTES, OFFSETS, OFFSETS, types.uint64, BUFFER, DIGESTS))
 def _digests(data: Any, starts: Any, stops: Any, seed: Any, buffer: Any, out: Any) -> None:
     at = np.zeros(1, np.int64)
@@ -233,20 +266,10 @@ def _digests(data: Any, starts: Any, stops: Any, seed: Any, buffer: Any, out: An
         end, length, space = 0, 0, True  # space: the last byte out is one, or nothing is out yet
         i, stop = starts[row], stops[row]
         while i < stop:
-            if i + 8 <= stop:
-                x = load8(data, i)
-                blank = ~(((x & LOW7) + PRINTABLE) | x) & HIGH
-                if space and blank == HIGH:  # indentation
-                    i += 8
-                    continue
-                twice = blank & ((blank << U(8)) | (U(0x80) if space else U(0)))
-                if twice == U(0):
-                    mask = (blank >> U(7)) * U(0xFF)
-                    store8(buffer, end, (x & ~mask) | (SPACES & mask))
-                    space = blank >> U(63) != U(0)
-                    i += 8
-                    end += 8
-            if i + 8 > stop or twice != U(0):
+            if i + 64 <= stop:
+                end, space = _collapse_block(data, i, buffer, end, space)
+                i += 64
+            else:
                 for _ in range(min(8, stop - i)):  # without branches: which bytes go cannot be foretold
                     c = data[i]
                     i += 1
@@ -280,7 +303,7 @@ def digests(data: np.ndarray, offsets: np.ndarray, *, seed: int = 0) -> np.ndarr
 def span_digests(data: np.ndarray, starts: np.ndarray, stops: np.ndarray, *, seed: int = 0) -> np.ndarray:
     """The same of any spans of bytes (uint64, spans x 2)."""
     out = np.empty((len(starts), 2), np.uint64)
-    _digests(data, starts, stops, U(seed), np.zeros(PIECE + 64, np.uint8), out)
+    _digests(data, starts, stops, U(seed), np.zeros(PIECE + 320, np.uint8), out)
     return out
 
 

@@ -27,6 +27,8 @@ from pilebuilder.kernels.jit import kernel
 
 BLOCK = 8192
 """Bytes of text folded at a time: text, words and hashes of one block stay in the first two cache levels."""
+PIECE = 128
+"""Bytes that are folded in one go when all are ASCII."""
 WORD_BYTES = 4096
 TEXT_VERSION = 1
 """Version of the normal form and of both hashes: signatures of different versions do not compare."""
@@ -66,6 +68,29 @@ def fold_table() -> np.ndarray:
         part[(part != 0) & (part != IGNORED)] |= ALONE
     table.flags.writeable = False
     return table
+
+
+@functools.cache
+def fold_bytes() -> np.ndarray:
+    """What each code point adds to the folded text: bytes (low seven), and how many (high byte); from `fold_table`."""
+    table = fold_table().astype(np.uint64)
+    point = table & U(POINT)
+    size = np.ones(len(table), np.uint64)
+    encoded = point.copy()
+    for least, mark in ((0x80, 0xC0), (0x800, 0xE0), (0x10000, 0xF0)):
+        more = point >= least
+        size += more
+        lead = point >> (U(6) * (size - U(1)))
+        encoded = np.where(more, lead | U(mark), encoded)
+    for place in (1, 2, 3):
+        rest = (point >> (U(6) * np.maximum(size - U(1), U(place)) - U(6 * place))) & U(0x3F) | U(0x80)
+        encoded |= np.where(size > place, rest << U(8 * place), U(0))
+    alone = table & U(ALONE) != 0
+    encoded = np.where(alone, encoded << U(8), encoded)
+    size = np.where(table == IGNORED, U(0), np.where(alone, size + U(2), size))
+    packed: np.ndarray = np.where(table == 0, U(1 << 56), np.where(size == 0, U(0), encoded | (size << U(56))))
+    packed.flags.writeable = False
+    return packed
 
 
 def reference_words(text: str) -> list[bytes]:
@@ -113,6 +138,7 @@ def shingle_hash32(shingle: bytes) -> int:
 
 BYTES = types.Array(types.uint8, 1, "C", readonly=True)
 UINT32S = types.Array(types.uint32, 1, "C", readonly=True)
+UINT64S = types.Array(types.uint64, 1, "C", readonly=True)
 
 
 def _address(context: Any, builder: Any, kind: Any, array: Any, index: Any) -> Any:
@@ -181,7 +207,21 @@ def _fold_ascii(x: Any) -> Any:
     return (low & alpha) | (x & other)
 
 
-@kernel(Pair(BYTES, types.intp, types.intp, UINT32S, BUFFER, types.intp))
+@kernel(types.boolean(BYTES, types.intp))
+def _is_ascii(data: Any, at: Any) -> Any:
+    """Whether `PIECE` bytes from `at` are ASCII."""
+    seen = U(0)
+    for k in range(0, PIECE, 8):
+        seen |= load8(data, at + k)
+    return seen & HIGH == U(0)
+
+
+# By the five high bits of a first byte: how many bytes the code point has (0: none begins so, taken as one).
+_LENGTHS = np.array([1] * 16 + [1] * 8 + [2] * 4 + [3] * 2 + [4, 1], np.int64)
+_LEAD = np.array([0, 0x7F, 0x1F, 0x0F, 0x07], np.int64)
+
+
+@kernel(Pair(BYTES, types.intp, types.intp, UINT64S, BUFFER, types.intp))
 def fold_block(data: Any, at: Any, stop: Any, table: Any, out: Any, end: Any) -> Any:
     """Fold `data[at:stop]` to word bytes with 0 between words, appended to `out` at `end`; returns (at, end).
 
@@ -189,6 +229,12 @@ def fold_block(data: Any, at: Any, stop: Any, table: Any, out: Any, end: Any) ->
     """
     limit = len(data)
     while at < stop:
+        if at + PIECE <= stop and _is_ascii(data, at):
+            for k in range(0, PIECE, 8):  # a fixed number of steps without branches: becomes vector code
+                store8(out, end + k, _fold_ascii(load8(data, at + k)))
+            at += PIECE
+            end += PIECE
+            continue
         if at + 8 <= stop:
             x = load8(data, at)
             if x & HIGH == U(0):
@@ -198,50 +244,22 @@ def fold_block(data: Any, at: Any, stop: Any, table: Any, out: Any, end: Any) ->
                 continue
         edge = min(at + 8, stop)
         while at < edge:
-            c = np.int64(data[at])
-            if c < 0x80:
-                size = 1
-            elif c < 0xE0:
-                size = 2
-                c &= 0x1F
-            elif c < 0xF0:
-                size = 3
-                c &= 0x0F
+            if at + 8 <= limit:
+                x = load8(data, at)
             else:
-                size = 4
-                c &= 0x07
-            for k in range(1, min(size, limit - at)):
-                c = (c << 6) | (np.int64(data[at + k]) & 0x3F)
-            at += size
-            value = table[c] if c < TABLE_SIZE else (IGNORED if 0xE0001 <= c < 0xE0080 else np.uint32(0))
-            if value == IGNORED:
-                continue
-            alone = value & ALONE != 0
-            c = np.int64(value & POINT)
-            if alone:
-                out[end] = 0
-                end += 1
-            if c < 0x80:
-                out[end] = c
-                end += 1
-            elif c < 0x800:
-                out[end] = 0xC0 | (c >> 6)
-                out[end + 1] = 0x80 | (c & 0x3F)
-                end += 2
-            elif c < 0x10000:
-                out[end] = 0xE0 | (c >> 12)
-                out[end + 1] = 0x80 | ((c >> 6) & 0x3F)
-                out[end + 2] = 0x80 | (c & 0x3F)
-                end += 3
-            else:
-                out[end] = 0xF0 | (c >> 18)
-                out[end + 1] = 0x80 | ((c >> 12) & 0x3F)
-                out[end + 2] = 0x80 | ((c >> 6) & 0x3F)
-                out[end + 3] = 0x80 | (c & 0x3F)
-                end += 4
-            if alone:
-                out[end] = 0
-                end += 1
+                x = U(0)
+                for k in range(limit - at):
+                    x |= U(data[at + k]) << U(8 * k)
+            length = _LENGTHS[(x >> U(3)) & U(31)]
+            c = np.int64(x & U(_LEAD[length])) << 18
+            c |= np.int64((x >> U(8)) & U(63)) << 12
+            c |= np.int64((x >> U(16)) & U(63)) << 6
+            c |= np.int64((x >> U(24)) & U(63))
+            c >>= 24 - 6 * length
+            at += length
+            entry = table[c] if c < TABLE_SIZE else U(0 if 0xE0001 <= c < 0xE0080 else 1 << 56)
+            store8(out, end, entry)
+            end += np.intp(entry >> U(56))
     return at, end
 
 
@@ -275,6 +293,25 @@ def _hash_word(folded: Any, at: Any, size: Any) -> Any:
     return h
 
 
+@kernel(types.intp(BUFFER, types.intp, EDGES, HASHES, types.intp))
+def _hash_short(folded: Any, total: Any, edges: Any, out: Any, at: Any) -> Any:
+    """Hashes of words of up to 16 bytes into `out` from `at` on, without branches; returns the longest word's size.
+
+    For a longer word what is written is not its hash.
+    """
+    longest = 0
+    for k in range(total >> 1):
+        first = np.intp(edges[2 * k])
+        size = np.intp(edges[2 * k + 1]) - first
+        longest = max(longest, size)
+        h = (load8(folded, first) & (~U(0) >> U(64 - 8 * min(size, 8)))) * MULTIPLY
+        h ^= h >> U(29)
+        more = (h ^ (load8(folded, first + 8) & (~U(0) >> U(64 - 8 * max(min(size, 16) - 8, 1))))) * MULTIPLY
+        more ^= more >> U(29)
+        out[at + k] = more if size > 8 else h
+    return longest
+
+
 @kernel(Pair(BUFFER, types.intp, types.boolean, HASHES, types.intp, EDGES))
 def hash_words(folded: Any, end: Any, final: Any, prefix: Any, count: Any, edges: Any) -> Any:
     """Hash the words of `folded[:end]`; returns (bytes consumed, words so far).
@@ -286,33 +323,39 @@ def hash_words(folded: Any, end: Any, final: Any, prefix: Any, count: Any, edges
     for k in range(0, 80, 8):
         store8(folded, end + k, U(0))
     total = _find_edges(folded, end, edges)
+    used = end
+    if total and not final and edges[total - 1] == end:
+        used = np.intp(edges[total - 2])
+        while end - used >= WORD_BYTES:  # whole pieces of a word that is too long do not wait for its end
+            edges[total - 1] = used + WORD_BYTES
+            edges[total], edges[total + 1] = used + WORD_BYTES, end
+            total += 2
+            used += WORD_BYTES
+        total -= 2
+    longest = _hash_short(folded, total, edges, prefix, count + 1)
     poly = prefix[count]
+    if longest <= 16:
+        for k in range(count + 1, count + 1 + (total >> 1)):
+            poly = poly * POLYNOMIAL + prefix[k]
+            prefix[k] = poly
+        return used, count + (total >> 1)
+    if longest <= WORD_BYTES:
+        for k in range(0, total, 2):
+            h = prefix[count + 1]
+            if edges[k + 1] - edges[k] > 16:
+                h = _hash_word(folded, np.intp(edges[k]), np.intp(edges[k + 1] - edges[k]))
+            count += 1
+            poly = poly * POLYNOMIAL + h
+            prefix[count] = poly
+        return used, count
     for k in range(0, total, 2):
-        at: Any = np.intp(edges[k])
-        stop: Any = np.intp(edges[k + 1])
-        size = stop - at
-        open_end = stop == end and not final
-        if size > 16 or open_end:
-            while size > WORD_BYTES or (open_end and size == WORD_BYTES):
-                poly = poly * POLYNOMIAL + _hash_word(folded, at, WORD_BYTES)
-                count += 1
-                prefix[count] = poly
-                at += WORD_BYTES
-                size -= WORD_BYTES
-            if open_end:
-                return at, count
-            h = _hash_word(folded, at, size)
-        else:  # nearly all words: no branch on their length
-            h = (load8(folded, at) & (~U(0) >> U(64 - 8 * min(size, 8)))) * MULTIPLY
-            h ^= h >> U(29)
-            x = load8(folded, at + 8) & (~U(0) >> U(64 - 8 * max(size - 8, 1)))
-            more = (h ^ x) * MULTIPLY
-            more ^= more >> U(29)
-            h = more if size > 8 else h
-        poly = poly * POLYNOMIAL + h
-        count += 1
-        prefix[count] = poly
-    return end, count
+        at, stop = np.intp(edges[k]), np.intp(edges[k + 1])
+        while at < stop:
+            poly = poly * POLYNOMIAL + _hash_word(folded, at, min(stop - at, WORD_BYTES))
+            at += WORD_BYTES
+            count += 1
+            prefix[count] = poly
+    return used, count
 
 
 @kernel(types.void(HASHES, types.intp, types.intp, types.uint64, HASHES))
@@ -328,7 +371,7 @@ def combine(prefix: Any, count: Any, ngram: Any, power: Any, out: Any) -> None:
 
 
 @kernel(
-    Pair(BYTES, types.intp, types.intp, UINT32S, types.intp, types.uint64, BUFFER, HASHES, HASHES, COUNTS, EDGES),
+    Pair(BYTES, types.intp, types.intp, UINT64S, types.intp, types.uint64, BUFFER, HASHES, HASHES, COUNTS, EDGES),
 )
 def next_shingles(
     data: Any,
@@ -398,7 +441,7 @@ STAMPS = types.Array(types.int32, 1, "C")
 
 @kernel(
     types.int64(
-        BYTES, OFFSETS, OFFSETS, UINT32S, types.intp, types.uint64, BUFFER, HASHES, HASHES, COUNTS, EDGES,
+        BYTES, OFFSETS, OFFSETS, UINT64S, types.intp, types.uint64, BUFFER, HASHES, HASHES, COUNTS, EDGES,
         COUNTS, SLOTS, SLOTS, STAMPS,
     ),
 )  # fmt: skip
@@ -477,7 +520,7 @@ def collect(
     seen, stamps = np.zeros(slots, np.uint32), np.zeros(slots, np.int32)
     work = workspace(ngram)
     total = _collect(
-        data, offsets, rows, fold_table(), ngram, power_of(ngram), *work, ends, out, seen, stamps
+        data, offsets, rows, fold_bytes(), ngram, power_of(ngram), *work, ends, out, seen, stamps
     )  # fmt: skip
     if total < 0:
         raise ValueError(f"the sketch counts {int(shingles.sum())} shingles, but the {len(rows)} texts have more")

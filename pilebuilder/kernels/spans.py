@@ -20,8 +20,10 @@ from pilebuilder.kernels.shingles import (
     POINT,
     TABLE_SIZE,
     UINT32S,
+    UINT64S,
     WORD_BYTES,
     Pair,
+    fold_bytes,
     fold_table,
     next_shingles,
     power_of,
@@ -80,7 +82,7 @@ def units(
 
 @kernel(
     types.int64(
-        BYTES, OFFSETS, OFFSETS, UINT32S, types.intp, types.uint64, types.int64, BUFFER, HASHES, HASHES, COUNTS, EDGES,
+        BYTES, OFFSETS, OFFSETS, UINT64S, types.intp, types.uint64, types.int64, BUFFER, HASHES, HASHES, COUNTS, EDGES,
         HASHES, COUNTS, HASHES, COUNTS,
     )
 )  # fmt: skip
@@ -134,7 +136,7 @@ def fingerprints(data: np.ndarray, offsets: np.ndarray, rows: np.ndarray, span: 
     ring, place = np.zeros(window, np.uint64), np.zeros(window, np.int64)
     folded, prefix, block, state, edges = workspace(ngram)
     total = _fingerprints(
-        data, offsets, rows, fold_table(), ngram, power_of(ngram), window, folded, prefix, block, state, edges,
+        data, offsets, rows, fold_bytes(), ngram, power_of(ngram), window, folded, prefix, block, state, edges,
         ring, place, keys, owners,
     )  # fmt: skip
     assert total >= 0, "more fingerprints than n-grams"
@@ -146,7 +148,7 @@ def fingerprints(data: np.ndarray, offsets: np.ndarray, rows: np.ndarray, span: 
         BYTES,
         types.int64,
         types.int64,
-        UINT32S,
+        UINT64S,
         types.intp,
         types.uint64,
         BUFFER,
@@ -178,7 +180,7 @@ def ngram_hashes(data: np.ndarray, start: int, stop: int, ngram: int) -> np.ndar
     """Hash of every n-gram of words of one text (uint64), in order; none for a text of fewer words."""
     out = np.empty((stop - start) // 2 + 64, np.uint64)
     work = workspace(ngram)
-    total = _all_hashes(data, start, stop, fold_table(), ngram, power_of(ngram), *work, out)
+    total = _all_hashes(data, start, stop, fold_bytes(), ngram, power_of(ngram), *work, out)
     return out[:total].copy()
 
 

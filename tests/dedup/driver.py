@@ -73,6 +73,7 @@ class Stage:
     def __init__(self, root: Path, config: Config, partitions: list[Artifact], memory: int = 1 << 30) -> None:
         self.root, self._config, self._partitions = root, config, partitions
         self.recipe = SimpleNamespace(memory=memory, seed=0, path=None)
+        self.sketches: list[Artifact] = []
         self.done: list[Manifest] = []
         self.tasks: list[Task] = []
 
@@ -80,7 +81,7 @@ class Stage:
         return self._config
 
     def artifacts(self, stage: str, kind: str) -> list[Artifact]:
-        return []
+        return self.sketches if (stage, kind) == ("filter", "sketch") else []
 
     def partitions(self) -> list[Artifact]:
         return self._partitions

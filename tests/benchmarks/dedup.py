@@ -1,0 +1,133 @@
+"""Near-duplicate removal side by side with datasketch, rensa and datatrove: ``python -m tests.benchmarks.dedup``.
+
+One run, the same real documents, one core: CPU seconds of each process, all threads counted, imports and compiled
+One run, the same real documents, one core: CPU seconds of each process, all threads counted, imports and compiled
+share of true pairs (exact Jaccard similarity, see `dedup_corpus`) that end in one cluster; precision the share of
+removed documents that have a true similarity of at least 0.7 with another document of their cluster. The last line is
+one JSON object. With the argument ``growth`` or ``memory`` it measures that instead (`dedup_growth`).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import pickle
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+RIVALS = ("datasketch", "rensa", "rensa-batch", "datatrove")
+
+
+def run(name: str, corpus: Path) -> dict[str, Any]:
+    """One contestant in a fresh process."""
+    command = [sys.executable, "-m", "tests.benchmarks.dedup_contestants", name, str(corpus)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).resolve().parents[2])
+    if done.returncode:
+        raise SystemExit(f"{name} failed:\n{done.stderr[-2000:]}")
+    figures: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
+    return figures
+
+
+def quality(labels: np.ndarray, pairs: np.ndarray, similarity: np.ndarray) -> dict[str, float]:
+    """Recall by true similarity, and precision of removals."""
+    together = labels[pairs[:, 0]] == labels[pairs[:, 1]]
+    best = np.zeros(len(labels))
+    for side in (0, 1):
+        np.maximum.at(best, pairs[together, side], similarity[together])
+    removed = labels != np.arange(len(labels))
+    found = {f"recall_{low:g}": float(together[similarity >= low].mean()) for low in (0.9, 0.8)}
+    middle = (similarity >= 0.7) & (similarity < 0.8)
+    found["recall_0.7_0.8"] = float(together[middle].mean())
+    found |= {f"precision_{bar:g}": float((best[removed] >= bar).mean()) for bar in (0.8, 0.7, 0.5)}
+    return {**found, "removed": int(removed.sum())}
+
+
+def signature_rates(texts: list[str]) -> dict[str, float]:
+    """MB/s of text to signatures of 112, ours in both schemes and datasketch's, and whether they are equal."""
+    import datasketch
+    import pyarrow as pa
+
+    from pilebuilder.document import text_buffers
+    from pilebuilder.kernels import minhash, shingles
+
+    data, offsets = text_buffers(pa.array(texts, pa.large_string()))
+    rates = {}
+    for scheme in minhash.SCHEMES:
+        seconds = []
+        for _ in range(3):
+            start = time.process_time()
+            found, _, _ = minhash.signatures(data, offsets, ngram=5, count=112, seed=1, scheme=scheme)
+            seconds.append(time.process_time() - start)
+        rates[f"signature_mb_s_{scheme}"] = len(data) / sorted(seconds)[1] / 1e6
+        start, few = time.process_time(), texts[:2000]
+        for text, row in zip(few, found, strict=False):
+            theirs = datasketch.MinHash(112, seed=1, hashfunc=shingles.shingle_hash32, scheme=scheme)
+            theirs.update_batch(shingles.reference_shingles(text))
+            same = datasketch.LeanMinHash(theirs) == datasketch.LeanMinHash(seed=1, hashvalues=row, scheme=scheme)
+            if not same:
+                raise SystemExit(f"signatures differ from datasketch's ({scheme}): {text[:80]!r}")
+    return rates
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("what", nargs="?", default="rivals", choices=["rivals", "growth", "memory"])
+    parser.add_argument("--chunks", type=int, default=110_000)
+    parser.add_argument("--planted", type=int, default=25_000)
+    parser.add_argument("--rivals", nargs="*", default=list(RIVALS))
+    arguments = parser.parse_args()
+    if arguments.what != "rivals":
+        from tests.benchmarks import dedup_growth
+
+        print(json.dumps(dedup_growth.growth() if arguments.what == "growth" else dedup_growth.memory()))
+        return
+    from tests.benchmarks.dedup_corpus import build, truth
+
+    corpus = build(arguments.chunks, arguments.planted)
+    pairs, similarity = truth(corpus.texts)
+    megabytes = corpus.megabytes
+    print(f"{len(corpus.texts):,} documents, {megabytes:.0f} MB; {len(pairs):,} pairs of J >= 0.5,", end=" ")
+    print(f"{int((similarity >= 0.8).sum()):,} of J >= 0.8")
+    figures: dict[str, Any] = {"documents": len(corpus.texts), "megabytes": megabytes}
+    figures |= signature_rates(corpus.texts)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "corpus.pickle"
+        path.write_bytes(pickle.dumps(corpus.texts))
+        results, mine = [], [run("ours", path)]
+        for name in arguments.rivals:
+            rival = run(name, path)
+            mine.append(run("ours", path))
+            rival["ratio"] = rival["cpu"] / ((mine[-1]["cpu"] + mine[-2]["cpu"]) / 2)
+            results.append(rival)
+        ours = sorted(mine, key=lambda r: r["cpu"])[len(mine) // 2]
+        for result in (ours, *results):
+            result |= quality(np.load(result["labels"]), pairs, similarity)
+    report(ours, results, megabytes)
+    figures |= {"ours_cpu": ours["cpu"], "ours_mb_s": megabytes / ours["cpu"], "sketch_bytes": ours["sketch_bytes"]}
+    for result in (ours, *results):
+        key = result["name"].replace("-", "_")
+        figures |= {f"{k}_{key}": v for k, v in result.items() if k.startswith(("recall", "precision"))}
+        if "ratio" in result:
+            figures[f"dedup_ratio_{key}"] = result["ratio"]
+    print(json.dumps({k: round(v, 4) if isinstance(v, float) else v for k, v in figures.items()}))
+
+
+def report(ours: dict[str, Any], results: list[dict[str, Any]], megabytes: float) -> None:
+    """The table, for people."""
+    columns = ("recall_0.9", "recall_0.8", "recall_0.7_0.8", "precision_0.7", "precision_0.5")
+    print(f"{'':14}{'CPU s':>8}{'MB/s':>8}{'ours x':>8}{'removed':>9}{'MiB':>8}", *(f"{c:>15}" for c in columns))
+    for result in (ours, *results):
+        row = f"{result['name']:14}{result['cpu']:8.2f}{megabytes / result['cpu']:8.1f}{result.get('ratio', 1):8.1f}"
+        row += f"{result['removed']:9,}{result['peak_mib'] - result['start_mib']:8.0f}"
+        print(row, *(f"{result[c]:15.4f}" for c in columns))
+    print("ours by phase:", {k: round(v, 3) for k, v in ours["phases"].items()})
+
+
+if __name__ == "__main__":
+    main()
