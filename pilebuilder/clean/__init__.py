@@ -1,5 +1,5 @@
 """The clean stage: steps that edit text, each with the bytes that it removed per reason."""
 
-from pilebuilder.clean import characters, pii, stage, whitespace
+from pilebuilder.clean import characters, lines, marks, pii, stage, whitespace
 
-__all__ = ["characters", "pii", "stage", "whitespace"]
+__all__ = ["characters", "lines", "marks", "pii", "stage", "whitespace"]

@@ -31,18 +31,20 @@ class Ftfy:
     unescape_html: Annotated[
         Literal["auto", True, False], Field(description="decode &amp; and the like; 'auto': until a '<' comes")
     ] = "auto"
-    remove_terminal_escapes: bool = True
+    remove_terminal_escapes: Annotated[bool, Field(description="colour codes of terminals")] = True
     fix_encoding: Annotated[bool, Field(description="repair text that was decoded in the wrong encoding")] = True
-    restore_byte_a0: bool = True
-    replace_lossy_sequences: bool = True
-    decode_inconsistent_utf8: bool = True
-    fix_c1_controls: bool = True
+    restore_byte_a0: Annotated[bool, Field(description="take a blank for a no-break space where that repairs")] = True
+    replace_lossy_sequences: Annotated[bool, Field(description="U+FFFD for sequences that lost a byte")] = True
+    decode_inconsistent_utf8: Annotated[bool, Field(description="repair parts of a line by themselves")] = True
+    fix_c1_controls: Annotated[bool, Field(description="U+0080 to U+009F are read as Windows-1252")] = True
     fix_latin_ligatures: Annotated[bool, Field(description="the ligature U+FB01 becomes fi, and so on")] = True
     fix_character_width: Annotated[bool, Field(description="full-width Latin, half-width katakana")] = True
     uncurl_quotes: Annotated[bool, Field(description="curly quotes become straight")] = True
-    fix_line_breaks: bool = True
-    remove_control_chars: bool = True
-    normalization: Literal["NFC", "NFD", "NFKC", "NFKD"] | None = "NFC"
+    fix_line_breaks: Annotated[bool, Field(description="\\r\\n, \\r, U+2028 and U+2029 become newlines")] = True
+    remove_control_chars: Annotated[bool, Field(description="control characters but tab, newline, form feed")] = True
+    normalization: Annotated[
+        Literal["NFC", "NFD", "NFKC", "NFKD"] | None, Field(description="Unicode normal form; null: as it is")
+    ] = "NFC"
 
     def __call__(self, docs: Docs) -> Docs:
         from pilebuilder.kernels.mojibake import repair

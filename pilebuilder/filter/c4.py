@@ -36,7 +36,10 @@ class C4(RuleStep):
     word_length: Annotated[
         int | None, Field(ge=1, description="a line with a longer word (characters) goes; null: any length")
     ] = 1000
-    terminal_mark: Annotated[bool, Field(description="lines that do not end in . ? ! \" or ' go")] = True
+    terminal_marks: Annotated[
+        str, Field(description="a line that ends in none of these goes (ASCII); empty: all stay")
+    ] = ".?!\"'"
+    ellipsis: Annotated[bool, Field(description="whether a line that ends in '...' may stay")] = False
     citations: Annotated[bool, Field(description="remove [12], [edit], [citation needed]")] = True
     lorem_ipsum: Annotated[bool, Field(description="drop documents with 'lorem ipsum'")] = True
     javascript: Annotated[bool, Field(description="lines that mention javascript go")] = True
@@ -75,7 +78,8 @@ class C4(RuleStep):
         exempt = unspaced(docs, self, self.unspaced)
         condemn = [rule for rule in rule_names(C4) if self.action == "drop" and rule not in self.signal]
         switches = c4.switches(
-            terminal_mark=self.terminal_mark, citations=self.citations, javascript=self.javascript, policy=self.policy,
+            terminal_mark=bool(self.terminal_marks), ellipsis=self.ellipsis, citations=self.citations,
+            javascript=self.javascript, policy=self.policy,
             lorem_ipsum=self.lorem_ipsum, curly_bracket=self.curly_bracket, condemn=condemn,
         )  # fmt: skip
         data, before = docs.buffers()
@@ -83,6 +87,7 @@ class C4(RuleStep):
             data, before, np.zeros(len(docs), bool) if exempt is None else exempt, classes(),
             min_sentences=self.min_sentences, min_words=self.words_per_line,
             max_word_length=-1 if self.word_length is None else self.word_length, switches=switches,
+            marks=self.terminal_marks,
         )  # fmt: skip
         columns = dict(zip(c4.COLUMNS, out.T, strict=True))
         found = Verdicts(self, exempt)
@@ -93,7 +98,9 @@ class C4(RuleStep):
         found.add("curly_bracket", curly)
         found.add("min_sentences", few, columns["sentences"], self.min_sentences, words=True)
         removed = {
-            f"c4.{name.removesuffix('_bytes')}": columns[name] for name in c4.COLUMNS if name.endswith("_bytes")
+            f"{self.name}.{name.removesuffix('_bytes')}": columns[name]
+            for name in c4.COLUMNS
+            if name.endswith("_bytes")
         }
-        removed["c4.white_space"] = np.diff(before) - np.diff(offsets) - sum(removed.values())
+        removed[f"{self.name}.white_space"] = np.diff(before) - np.diff(offsets) - sum(removed.values())
         return list(found), texts, offsets, removed

@@ -14,6 +14,7 @@ from pilebuilder.kernels.jit import (
     INT64,
     INT64S,
     UINT32S,
+    UINT64,
     UINT64S,
     address,
     byte,
@@ -27,6 +28,8 @@ from pilebuilder.kernels.lines import breaks_besides_newline, line_end, skip_spa
 from pilebuilder.kernels.unicode import CATEGORY_P, LINE_BREAK, SPACE, TERMINAL
 from pilebuilder.kernels.words import MAX_CHUNK, decode, special_tables, split_chunk
 
+MARKS = ".?!\"'"
+"""What a line must end in."""
 LINE_REASONS = ("long_word", "no_terminal_mark", "few_words", "javascript", "policy")
 """Why a line goes, in the order in which C4 asks."""
 COLUMNS = ("sentences", "lorem_ipsum", "curly_bracket", "lines", "kept_lines", "citation_bytes", *(
@@ -41,7 +44,7 @@ _PHRASES = (
 )  # fmt: skip
 LOREM, JAVASCRIPT, CURLY, POLICY = 1, 2, 4, 8
 TERMINAL_MARK, CITATIONS, SCRIPT, POLICIES, LOREM_IPSUM, CURLY_BRACKET = 1, 2, 4, 8, 16, 32
-CONDEMN_LOREM, CONDEMN_CURLY, CONDEMN_FEW = 64, 128, 256
+CONDEMN_LOREM, CONDEMN_CURLY, CONDEMN_FEW, ELLIPSIS = 64, 128, 256, 512
 _LIMIT = 16
 
 
@@ -205,25 +208,26 @@ def sentences(d: Any, s: Any, e: Any, size: Any, cls: Any, keys: Any, parts: Any
 
 
 @device
-def ends_sentence(o: Any, s: Any, e: Any) -> Any:
-    """Whether a line ends in one of C4's terminal marks, and not in an ellipsis."""
+def ends_sentence(o: Any, s: Any, e: Any, low: Any, high: Any, ellipsis: Any) -> Any:
+    """Whether a line ends in one of the marks (ASCII, as bits of two numbers), and not in dots unless they may be."""
     if e <= s:
         return False
     b = byte(o, e - 1)
-    if b == 46:
-        return not (e - s > 2 and byte(o, e - 2) == 46 and byte(o, e - 3) == 46)
-    return b == 63 or b == 33 or b == 34 or b == 39
+    marks = low if b < 64 else high
+    if b >= 0x80 or not marks >> np.uint64(b & 63) & np.uint64(1):
+        return False
+    return ellipsis or not (b == 46 and e - s > 2 and byte(o, e - 2) == 46 and byte(o, e - 3) == 46)
 
 
 @kernel(
     types.void(
         BYTES, INT64S, BYTES, UINT32S, UINT64S, INT64S, BYTES, types.int64[::1], INT64, INT64, INT64, INT64,
-        types.uint8[::1], types.int64[::1], types.int64[:, ::1],
+        UINT64, UINT64, types.uint8[::1], types.int64[::1], types.int64[:, ::1],
     )
 )  # fmt: skip
 def c4_lines(  # type: ignore[no-untyped-def]
     data, offsets, leave, classes, special_keys, special_parts, phrase_bytes, spans_, min_sentences, min_words,
-    max_word_length, switches, texts, ends, out,
+    max_word_length, switches, marks_low, marks_high, texts, ends, out,
 ):  # fmt: skip
     """Texts without the lines that C4 removes into `texts` (8 bytes longer than `data`), their ends into `ends`.
 
@@ -259,7 +263,7 @@ def c4_lines(  # type: ignore[no-untyped-def]
                     after = b + 2
             else:
                 b = line_end(d, s, e, len(data))[0]
-                after = b + 1
+                after = min(b + 1, e)
             first = skip_space(d, s, b, cls)
             last = trim_space(d, first, b, cls)
             out[row, 3] += 1
@@ -279,7 +283,9 @@ def c4_lines(  # type: ignore[no-untyped-def]
                     for i in range(first, last):
                         set_byte(o, stop, byte(d, i))
                         stop += 1
-                if switches & TERMINAL_MARK and not ends_sentence(o, start, stop):
+                if switches & TERMINAL_MARK and not ends_sentence(
+                    o, start, stop, marks_low, marks_high, switches & ELLIPSIS != 0
+                ):
                     reason = 1
                 elif words_up_to(d, first, last, cls, min_words) < min_words:
                     reason = 2
@@ -323,26 +329,29 @@ def c4_lines(  # type: ignore[no-untyped-def]
 
 def c4(
     data: np.ndarray, offsets: np.ndarray, leave: np.ndarray, classes: np.ndarray, *, min_sentences: int,
-    min_words: int, max_word_length: int, switches: int,
+    min_words: int, max_word_length: int, switches: int, marks: str = MARKS,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # fmt: skip
     """Bytes and offsets of the texts that are left, and int64 [documents, `COLUMNS`]; see `c4_lines`."""
     n = len(offsets) - 1
     texts, ends = np.empty(int(offsets[-1] - offsets[0]) + 8, np.uint8), np.zeros(n, np.int64)
     out = np.zeros((n, len(COLUMNS)), np.int64)
     keys, parts, _ = special_tables()
+    bits = sum(1 << ord(mark) for mark in set(marks))
+    if bits >> 128:
+        raise ValueError(f"marks at the end of a line are looked for in ASCII, got {marks!r}")
     spans = np.empty(2 * (MAX_CHUNK + 8), np.int64)
     c4_lines(
         data, offsets, leave.astype(np.uint8), classes, keys, parts, phrase_table(), spans, min_sentences,
-        min_words, max_word_length, switches, texts, ends, out,
+        min_words, max_word_length, switches, bits & 0xFFFFFFFFFFFFFFFF, bits >> 64, texts, ends, out,
     )  # fmt: skip
     return texts, np.concatenate(([0], ends)), out
 
 
 def switches(
     *, terminal_mark: bool, citations: bool, javascript: bool, policy: bool, lorem_ipsum: bool, curly_bracket: bool,
-    condemn: Collection[str] = ("lorem_ipsum", "curly_bracket", "min_sentences"),
+    ellipsis: bool = False, condemn: Collection[str] = ("lorem_ipsum", "curly_bracket", "min_sentences"),
 ) -> int:  # fmt: skip
     """What `c4` looks for, and which findings condemn a document, as one number."""
     lines = (terminal_mark, citations, javascript, policy, lorem_ipsum, curly_bracket)
     rules = (rule in condemn for rule in ("lorem_ipsum", "curly_bracket", "min_sentences"))
-    return sum(int(on) << bit for bit, on in enumerate((*lines, *rules)))
+    return sum(int(on) << bit for bit, on in enumerate((*lines, *rules, ellipsis)))

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 from numba import types
 
+from pilebuilder.kernels.c4 import without_citations
 from pilebuilder.kernels.jit import BYTES, INT64, INT64S, UINT32S, address, byte, device, kernel, set_byte, u32
 from pilebuilder.kernels.lines import line_end, skip_space, trim_space
-from pilebuilder.kernels.unicode import CODE_POINTS, SPACE, classes, stored
+from pilebuilder.kernels.unicode import CODE_POINTS, SPACE, WORD, classes, stored
 from pilebuilder.kernels.words import decode
 
 SPACE_REASONS = ("line_breaks", "trailing", "runs", "blank_lines", "ends")
@@ -217,3 +218,49 @@ def without_controls(
     removed = np.zeros((n, len(KINDS)), np.int64)
     drop_characters(data, offsets, control_table(kinds), out, ends, removed)
     return out, np.concatenate(([0], ends)), removed
+
+
+@kernel(types.void(BYTES, INT64S, UINT32S, INT64, types.uint8[::1], types.int64[::1]))
+def shorten_runs(data, offsets, classes_, longest, out, ends):  # type: ignore[no-untyped-def]
+    """Texts with runs of one mark (no letter, digit or white space) cut to `longest` into `out`, their ends."""
+    d, o, cls = address(data), address(out), address(classes_)
+    at = 0
+    for row in range(len(ends)):
+        s, e = offsets[row], offsets[row + 1]
+        before, run = -1, 0
+        while s < e:
+            c = byte(d, s)
+            n = 1
+            if c >= 0x80:
+                c, n = decode(d, s)
+            run = run + 1 if c == before and not u32(cls, c) & (SPACE | WORD) else 1
+            before = c
+            if run <= longest:
+                for k in range(n):
+                    set_byte(o, at + k, byte(d, s + k))
+                at += n
+            s += n
+        ends[row] = at
+
+
+def short_runs(data: np.ndarray, offsets: np.ndarray, longest: int) -> tuple[np.ndarray, np.ndarray]:
+    """Bytes and offsets of the texts with no mark more than `longest` times in a row."""
+    out, ends = np.empty(int(offsets[-1] - offsets[0]) + 8, np.uint8), np.empty(len(offsets) - 1, np.int64)
+    shorten_runs(data, offsets, classes(), longest, out, ends)
+    return out, np.concatenate(([0], ends))
+
+
+@kernel(types.void(BYTES, INT64S, types.uint8[::1], types.int64[::1]))
+def drop_citations(data, offsets, out, ends):  # type: ignore[no-untyped-def]
+    """Texts without ``[12]``, ``[]``, ``[edit]``, ``[citation needed]`` into `out`, their ends into `ends`."""
+    at = 0
+    for row in range(len(ends)):
+        at = without_citations(address(data), offsets[row], offsets[row + 1], address(out), at)
+        ends[row] = at
+
+
+def no_citations(data: np.ndarray, offsets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Bytes and offsets of the texts without the citation marks that C4 removes."""
+    out, ends = np.empty(int(offsets[-1] - offsets[0]) + 8, np.uint8), np.empty(len(offsets) - 1, np.int64)
+    drop_citations(data, offsets, out, ends)
+    return out, np.concatenate(([0], ends))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import os
+import string
 import unicodedata
 from collections.abc import Callable, Collection
 from pathlib import Path
@@ -43,6 +44,9 @@ CONTROL = 1 << 18  # category Cc, white space aside
 AFFIX = 1 << 19  # takes part in the rules that split a chunk, though it is neither prefix nor suffix by itself
 HIGH = 1 << 20  # not ASCII
 INFIX = 1 << 21  # may separate words within a chunk
+WORD = 1 << 22  # \w of a regular expression: str.isalnum, or an underscore
+SMALL = 1 << 23  # lower or title case: no part of a word in capitals
+PUNCTUATION = 1 << 24  # string.punctuation
 
 # Scripts written without spaces between words, by the first word of their characters' Unicode names.
 _UNSPACED: tuple[str, ...] = (
@@ -65,6 +69,21 @@ _LINE_BREAKS = "\n\r\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029"
 def classes() -> np.ndarray:
     """uint32 [0x110000]: the flags of each code point."""
     return stored("classes", _classes, (lexicon.__file__, __file__))
+
+
+@functools.cache
+def lower_case() -> np.ndarray:
+    """uint32 [0x110000]: ``str.lower`` of each code point, where that is one code point; else the code point."""
+
+    def make() -> np.ndarray:
+        table = np.arange(CODE_POINTS, dtype=np.uint32)
+        for c in range(CODE_POINTS):
+            lower = chr(c).lower()
+            if len(lower) == 1:
+                table[c] = ord(lower)
+        return table
+
+    return stored("lower", make, (__file__,))
 
 
 def _classes() -> np.ndarray:
@@ -98,6 +117,9 @@ def _classes() -> np.ndarray:
         (AFFIX, _members(".+-*^/=~:<>")),
         (HIGH, ~of_ascii),
         (INFIX, _members(lexicon.INFIXES) | icon),
+        (WORD, _flag(map(str.isalnum, chars)) | _members("_")),
+        (SMALL, _flag(map(str.islower, chars)) | (category == "Lt")),
+        (PUNCTUATION, _members(string.punctuation)),
     ]
     table = np.zeros(CODE_POINTS, np.uint32)
     for flag, where in flags:

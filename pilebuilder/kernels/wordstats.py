@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -269,13 +270,13 @@ def word_stats(  # type: ignore[no-untyped-def]
 
 
 @functools.cache
-def stop_tables(words: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
+def stop_tables(words: tuple[str, ...], hashed: Callable[[bytes], int] = hash_of) -> tuple[np.ndarray, np.ndarray]:
     """Hash table word -> its bit, for at most `MAX_STOP_WORDS` words: keys uint64 [256], bits uint64 [256]."""
     if len(words) > MAX_STOP_WORDS:
         raise ValueError(f"at most {MAX_STOP_WORDS} stop words can be looked for at once, got {len(words)}")
     keys, bits = np.zeros(STOP_SLOTS, np.uint64), np.zeros(STOP_SLOTS, np.uint64)
     for number, word in enumerate(dict.fromkeys(words)):
-        key = hash_of(word.encode())
+        key = hashed(word.encode())
         slot = key >> 56
         while keys[slot]:
             slot = (slot + 1) % STOP_SLOTS

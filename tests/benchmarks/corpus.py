@@ -21,13 +21,16 @@ from pathlib import Path
 from pilebuilder.kernels.jit import cache_root
 
 SAMPLES = Path(__file__).resolve().parents[2] / ".." / "shared" / "samples" / "bulk"
-PACKAGES = """debian-reference-en debian-reference-de debian-reference-fr debian-reference-it debian-reference-es
-debian-reference-pt debian-reference-ja debian-reference-zh-cn python3.11-doc postgresql-doc-15 manpages manpages-dev
-manpages-de manpages-fr manpages-es manpages-pl manpages-ja manpages-pt-br manpages-it manpages-nl manpages-ru
-manpages-zh fortunes wordnet-base dict-gcide dict-jargon debian-faq aptitude-doc-en aptitude-doc-fi
-developers-reference developers-reference-ru developers-reference-fr developers-reference-ja maint-guide git-doc
-sqlite3-doc r-doc-html bash-doc vim-doc libboost1.74-doc apache2-doc debian-policy perl-doc rust-doc
-python-django-doc""".split()
+PACKAGES = [
+    "debian-reference-en", "debian-reference-de", "debian-reference-fr", "debian-reference-it",
+    "debian-reference-es", "debian-reference-pt", "debian-reference-ja", "debian-reference-zh-cn",
+    "python3.11-doc", "postgresql-doc-15", "manpages", "manpages-dev", "manpages-de", "manpages-fr",
+    "manpages-es", "manpages-pl", "manpages-ja", "manpages-pt-br", "manpages-it", "manpages-nl", "manpages-ru",
+    "manpages-zh", "fortunes", "wordnet-base", "dict-gcide", "dict-jargon", "debian-faq", "aptitude-doc-en",
+    "aptitude-doc-fi", "developers-reference", "developers-reference-ru", "developers-reference-fr",
+    "developers-reference-ja", "maint-guide", "git-doc", "sqlite3-doc", "r-doc-html", "bash-doc", "vim-doc",
+    "libboost1.74-doc", "apache2-doc", "debian-policy", "perl-doc", "rust-doc", "python-django-doc",
+]  # fmt: skip
 LIMITS = {"html": 5_000_000, "man": 3_000_000, "text": 4_000_000, "fortunes": 1_000_000, "dictionary": 3_000_000}
 LONGEST = 60_000
 ROFF = re.compile(r"^[.'](\\\".*|[A-Z]{1,2}\b ?|[a-z]{2}\b.*)|\\f[BIRP]|\\[&|]|\\-", re.M)
@@ -157,4 +160,6 @@ if __name__ == "__main__":
     where = Path(sys.argv[1]) if len(sys.argv) > 1 else folder()
     written = build(where)
     sizes = [len(text.encode()) for _, text in read(written)]
-    print(f"{written}: {len(sizes)} documents, {sum(sizes) / 1e6:.1f} MB of text, median {sorted(sizes)[len(sizes) // 2]} B")
+    print(
+        f"{written}: {len(sizes)} documents, {sum(sizes) / 1e6:.1f} MB of text, median {sorted(sizes)[len(sizes) // 2]} B"
+    )

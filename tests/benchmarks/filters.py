@@ -82,8 +82,12 @@ def verdicts(filters: dict[str, Any], texts: list[str]) -> dict[str, list[str]]:
 
 def with_regex_words(call: Callable[[], Any]) -> Any:
     """Run with datatrove's tokenizer replaced by regular expressions, as a user in a hurry would patch it."""
-    from datatrove.pipeline.filters import c4_filters, fineweb_quality_filter, gopher_quality_filter
-    from datatrove.pipeline.filters import gopher_repetition_filter
+    from datatrove.pipeline.filters import (
+        c4_filters,
+        fineweb_quality_filter,
+        gopher_quality_filter,
+        gopher_repetition_filter,
+    )
 
     words, ends = re.compile(r"\w+|[^\w\s]+").findall, re.compile(r"(?<=[.!?])\s+").split
     patches = [
@@ -115,10 +119,10 @@ def disagreements(texts: list[str], found: dict[str, list[Any]], theirs: dict[st
     """Share of equal decisions per family, in all and in English documents, and what the others are about."""
     from datatrove.utils.text import split_into_words
 
-    from pilebuilder.kernels import text_stats
-    from pilebuilder.kernels.wordstats import hash_of
     from pilebuilder.document import text_buffers
     from pilebuilder.document import texts as column
+    from pilebuilder.kernels import text_stats
+    from pilebuilder.kernels.wordstats import hash_of
 
     is_english = np.array([english(text) for text in texts])
     result: dict[str, Any] = {}
@@ -133,9 +137,11 @@ def disagreements(texts: list[str], found: dict[str, list[Any]], theirs: dict[st
         for row in differ:
             tokens = split_into_words(texts[row])
             stats = text_stats(*text_buffers(column([texts[row]])))
-            stats.words  # noqa: B018
+            stats.words
             mine = stats._hashes[0].tolist()
-            same = mine[: len(tokens)] == [hash_of(t.encode()) for t in tokens] and int(stats.word_tokens[0]) == len(tokens)
+            same = mine[: len(tokens)] == [hash_of(t.encode()) for t in tokens] and int(stats.word_tokens[0]) == len(
+                tokens
+            )
             kinds["other" if same else "word segmentation"] += 1
         result[f"disagreements_{key}"] = dict(kinds)
     result["english_documents"], result["documents"] = int(is_english.sum()), len(texts)
@@ -272,14 +278,14 @@ def whole_process(texts: list[str], mb: float) -> dict[str, Any]:
 
 
 def run_ours(source: Path, folder: Path) -> None:
-    from pilebuilder import registry
-    from pilebuilder.document import texts as column
-    from pilebuilder.document import Docs, schema
-    from pilebuilder.ledger import Count, Journal
-
     import orjson
     import pyarrow as pa
     import zstandard
+
+    from pilebuilder import registry
+    from pilebuilder.document import Docs, schema
+    from pilebuilder.document import texts as column
+    from pilebuilder.ledger import Count, Journal
 
     raw = zstandard.ZstdDecompressor().decompress(source.read_bytes(), max_output_size=1 << 31)
     texts = [orjson.loads(line)["text"] for line in raw.splitlines()]
@@ -303,7 +309,9 @@ def run_datatrove(source: Path, folder: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else "")
-    parser.add_argument("--docs", type=Path, default=corpus.folder() / "docs.jsonl.zst", help="jsonl.zst of the packages")
+    parser.add_argument(
+        "--docs", type=Path, default=corpus.folder() / "docs.jsonl.zst", help="jsonl.zst of the packages"
+    )
     parser.add_argument("--mb", type=float, default=12, help="MB on which the rivals run")
     parser.add_argument("--whole", type=float, default=40, help="MB for the whole processes; 0: leave out")
     parser.add_argument("--run", nargs=3, metavar=("NAME", "SOURCE", "FOLDER"), help=argparse.SUPPRESS)
