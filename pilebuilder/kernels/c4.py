@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numba import types
 
+from pilebuilder.kernels.affixes import special_tables
 from pilebuilder.kernels.jit import (
     BYTES,
     INT64,
@@ -26,7 +27,8 @@ from pilebuilder.kernels.jit import (
 )
 from pilebuilder.kernels.lines import breaks_besides_newline, line_end, skip_space, trim_space
 from pilebuilder.kernels.unicode import CATEGORY_P, LINE_BREAK, SPACE, TERMINAL
-from pilebuilder.kernels.words import MAX_CHUNK, decode, special_tables, split_chunk
+from pilebuilder.kernels.utf8 import decode
+from pilebuilder.kernels.words import MAX_CHUNK, split_chunk
 
 MARKS = ".?!\"'"
 """What a line must end in."""

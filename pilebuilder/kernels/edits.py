@@ -13,7 +13,7 @@ from pilebuilder.kernels.c4 import without_citations
 from pilebuilder.kernels.jit import BYTES, INT64, INT64S, UINT32S, address, byte, device, kernel, set_byte, u32
 from pilebuilder.kernels.lines import line_end, skip_space, trim_space
 from pilebuilder.kernels.unicode import CODE_POINTS, SPACE, WORD, classes, stored
-from pilebuilder.kernels.words import decode
+from pilebuilder.kernels.utf8 import decode
 
 SPACE_REASONS = ("line_breaks", "trailing", "runs", "blank_lines", "ends")
 LINE_BREAKS, TRAILING, RUNS, BLANK_LINES, ENDS, PLAIN = 1, 2, 4, 8, 16, 32

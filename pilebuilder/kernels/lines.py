@@ -23,7 +23,7 @@ from pilebuilder.kernels.jit import (
 )  # fmt: skip
 from pilebuilder.kernels.ngrams import count, find, seen
 from pilebuilder.kernels.unicode import ALPHA, CONTROL, DIGIT, LINE_BREAK, LOWERCASE, SPACE, TERMINAL, UNSPACED, UPPER
-from pilebuilder.kernels.words import decode, decode_before, hash_bytes, tail8
+from pilebuilder.kernels.utf8 import decode, decode_before, hash_bytes, tail8
 
 LINE_COLUMNS = (
     "newlines", "pieces", "dup_pieces", "dup_piece_chars", "lines", "bullet_lines", "ellipsis_lines",

@@ -23,7 +23,7 @@ from pilebuilder.kernels.jit import (
 from pilebuilder.kernels.lines import characters, line_end, skip_space, trim_space
 from pilebuilder.kernels.ngrams import count, find, seen
 from pilebuilder.kernels.unicode import ALPHA, DIGIT, SPACE, UPPER, classes
-from pilebuilder.kernels.words import decode, decode_before, hash_bytes
+from pilebuilder.kernels.utf8 import decode, decode_before, hash_bytes
 
 FEATURES = ("chars", "words", "letters", "upper", "digits", "spaces", "marks", "columns", "first", "last")
 """Of a line without the white space at its ends: characters; runs without white space; letters, upper case, digits,

@@ -33,7 +33,7 @@ from pilebuilder.kernels.jit import (
     u64,
 )  # fmt: skip
 from pilebuilder.kernels.lines import line_end
-from pilebuilder.kernels.words import decode
+from pilebuilder.kernels.utf8 import decode
 
 HTML_OFF, HTML_AUTO, HTML_ON = 0, 1, 2
 # Why a line is not settled by the kernel, as bits; `WHOLE`: the entry is a whole document.

@@ -11,7 +11,7 @@ from numba import types
 
 from pilebuilder.kernels.jit import BYTES, INT64S, UINT16S, address, byte, kernel, u16
 from pilebuilder.kernels.unicode import CODE_POINTS, stored
-from pilebuilder.kernels.words import decode
+from pilebuilder.kernels.utf8 import decode
 
 Form = Literal["NFC", "NFD", "NFKC", "NFKD"]
 UNSURE = 1 << 8

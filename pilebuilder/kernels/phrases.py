@@ -23,7 +23,7 @@ from pilebuilder.kernels.jit import (
     u64,
 )  # fmt: skip
 from pilebuilder.kernels.unicode import WORD, classes, lower_case
-from pilebuilder.kernels.words import decode
+from pilebuilder.kernels.utf8 import decode
 
 LONGEST = 60
 """Characters of a phrase: as many as fit the record of word characters that a kernel keeps while it reads."""

@@ -32,7 +32,7 @@ from pilebuilder.kernels.jit import (
 )  # fmt: skip
 from pilebuilder.kernels.ngrams import count, find, seen
 from pilebuilder.kernels.unicode import ALPHA, PUNCTUATION, SMALL, SPACE, UPPER, WORD, classes, lower_case
-from pilebuilder.kernels.words import decode, hash_more
+from pilebuilder.kernels.utf8 import decode, hash_more
 from pilebuilder.kernels.wordstats import MAX_WORDS, stop_bit, stop_tables
 
 SPLIT, NORMAL, PUNCT = 0, 1, 2

@@ -7,7 +7,7 @@ from numba import types
 
 from pilebuilder.kernels.jit import BYTES, INT64S, UINT32S, address, byte, kernel, u32
 from pilebuilder.kernels.unicode import PUNCTUATION, WORD, classes
-from pilebuilder.kernels.words import decode
+from pilebuilder.kernels.utf8 import decode
 
 COLUMNS = ("sentences", "braces", "punctuation", "encoded", "longest_encoded")
 """Matches of ``\\b[^.!?]+[.!?]*`` (RedPajama-v2's sentences); ``{`` and ``}``; ASCII punctuation; characters in runs

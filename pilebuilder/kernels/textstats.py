@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from pilebuilder.kernels import lines, ngrams, wordstats
+from pilebuilder.kernels.affixes import special_tables
 from pilebuilder.kernels.lexicon import STOP_WORDS
 from pilebuilder.kernels.unicode import classes
-from pilebuilder.kernels.words import MAX_CHUNK, special_tables
+from pilebuilder.kernels.words import MAX_CHUNK
 
 # share -> (counted, of how many); shares of nothing are 0
 _SHARES = {

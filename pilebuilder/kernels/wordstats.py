@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numba import types
 
+from pilebuilder.kernels.affixes import dot_is_split, special
 from pilebuilder.kernels.jit import (
     BYTES,
     INT64S,
@@ -29,19 +30,8 @@ from pilebuilder.kernels.jit import (
     u64,
 )
 from pilebuilder.kernels.unicode import ALPHA, ASCII_DIGIT, HIGH, SPACE, SUFFIX, SYMBOL
-from pilebuilder.kernels.words import (
-    MAX_CHUNK,
-    SPLITS,
-    decode,
-    dot_is_split,
-    hash_bytes,
-    hash_more,
-    hash_of,
-    hash_start,
-    put_special,
-    special,
-    split_chunk,
-)  # fmt: skip
+from pilebuilder.kernels.utf8 import decode, hash_bytes, hash_more, hash_of, hash_start
+from pilebuilder.kernels.words import MAX_CHUNK, SPLITS, put_special, split_chunk
 
 COLUMNS = ("words", "word_tokens", "word_chars", "alpha_words", "stop_words", "ellipses")
 """Columns of the result: words are tokens with at least one character that is no symbol, as Gopher counts them."""

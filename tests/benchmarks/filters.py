@@ -122,7 +122,7 @@ def disagreements(texts: list[str], found: dict[str, list[Any]], theirs: dict[st
     from pilebuilder.document import text_buffers
     from pilebuilder.document import texts as column
     from pilebuilder.kernels import text_stats
-    from pilebuilder.kernels.wordstats import hash_of
+    from pilebuilder.kernels.utf8 import hash_of
 
     is_english = np.array([english(text) for text in texts])
     result: dict[str, Any] = {}

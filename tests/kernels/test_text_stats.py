@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pilebuilder.kernels import text_stats
 from pilebuilder.kernels.lines import MAX_LINES
 from pilebuilder.kernels.textstats import COLUMNS, SHARES, TextStats
-from pilebuilder.kernels.words import hash_of
+from pilebuilder.kernels.utf8 import hash_of
 from tests.kernels import reference
 from tests.kernels.texts import CASES, any_text, buffers
 

@@ -1,0 +1,84 @@
+"""The cache of compiled kernels: made once, announced, and no need of a folder that can be written."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+CODE = """
+import logging, sys
+logging.basicConfig(level=logging.INFO, stream=sys.stdout)
+from pilebuilder.kernels.normal import not_normal
+import numpy as np
+text = np.frombuffer("e\\u0301 a".encode(), np.uint8)
+print("rows", not_normal(text, np.array([0, 3, 5]), "NFC").tolist())
+"""
+
+
+def run(cache: Path) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", CODE],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=Path(__file__).resolve().parents[2],
+        env=os.environ | {"PILEBUILDER_CACHE": str(cache), "HOME": str(cache), "PYTHONDONTWRITEBYTECODE": "1"},
+    )
+    return done.stdout
+
+
+def test_first_run_says_that_it_compiles_and_the_second_does_not(tmp_path: Path) -> None:
+    first, second = run(tmp_path), run(tmp_path)
+    assert first.count("compiling text kernels") == 1
+    assert "compiling" not in second
+    assert "rows [0]" in first
+    assert "rows [0]" in second
+    assert list((tmp_path / "kernels").rglob("*.nbi"))
+
+
+def test_a_cache_that_cannot_be_written_is_still_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder that refuses files: its code is copied, not compiled again, and the copy goes with the process."""
+    from pilebuilder.kernels import jit
+
+    held = tmp_path / "kernels" / "0123456789abcdef"
+    held.mkdir(parents=True)
+    (held / "code.nbi").write_bytes(b"code")
+    monkeypatch.setenv("PILEBUILDER_CACHE", str(tmp_path))
+    monkeypatch.setattr(jit, "writable", lambda folder: False)
+    jit._folder.cache_clear()
+    try:
+        folder = jit._folder(held.name)
+    finally:
+        jit._folder.cache_clear()
+    assert folder is not None
+    assert folder != held
+    assert (folder / "code.nbi").read_bytes() == b"code"
+
+
+def test_without_any_folder_kernels_are_compiled_for_the_process(tmp_path: Path) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("not a folder")
+    out = run(blocked)
+    assert "rows [0]" in out
+    assert blocked.read_text() == "not a folder"
+
+
+def test_a_damaged_table_is_made_again(tmp_path: Path) -> None:
+    run(tmp_path)
+    (table,) = tmp_path.glob("normal-NFC-*.npy")
+    table.write_bytes(table.read_bytes()[:100])
+    assert "rows [0]" in run(tmp_path)
+    assert table.stat().st_size > 1 << 20
+
+
+def test_the_key_follows_the_sources_that_a_kernel_holds_code_of() -> None:
+    from pilebuilder.kernels import edits, jit
+
+    names = [line.group(1).decode() for line in jit._IMPORT.finditer(Path(edits.__file__).read_bytes())]
+    assert "pilebuilder.kernels.lines" in names
+    assert "pilebuilder.kernels.jit" in names
+    assert jit._digest(edits.__name__) != jit._digest("pilebuilder.kernels.jit")
