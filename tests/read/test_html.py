@@ -8,10 +8,13 @@ import pytest
 
 from pilebuilder.read import html
 from pilebuilder.read.html import HtmlLimit, decode, extract, licence_of, page, union
+from tests.benchmarks import extraction
 from tests.read.drive import documents, items, lost
 from tests.read.fixtures import page as sample_page
 from tests.read.fixtures import prose, zipped
+from tests.samples import needs_samples
 
+NAMES: tuple[html.Extractor, ...] = ("resiliparse", "trafilatura")
 JAPANESE = "<html><head>{}</head><body><p>" + "日本語の文章です。今日はいい天気ですね。" * 20 + "</p></body></html>"
 
 
@@ -103,3 +106,18 @@ def test_folders_and_archives_of_pages(tmp_path: Path) -> None:
     found = items("html", path, "site.zip", seconds=1)
     assert [d["key"] for d in documents(found)] == ["site.zip/a/1.html", "site.zip/a/3.htm"]
     assert lost(found) == {"timeout": 1}
+
+
+@needs_samples
+def test_quality_of_the_extractors_on_the_article_benchmark() -> None:
+    pages = extraction.material()
+    found: dict[str, list[str]] = {name: [extract(text, name) for text, _ in pages] for name in NAMES}
+    found["union"] = [union(p, b) for p, b in zip(found["trafilatura"], found["resiliparse"], strict=True)]
+    mean = {}
+    for name, texts in found.items():
+        scores = [extraction.score(text, gold, 1) for text, (_, gold) in zip(texts, pages, strict=True)]
+        mean[name] = [sum(s[k] for s in scores) / len(scores) for k in range(3)]
+    assert mean["trafilatura"][2] > 0.945
+    assert mean["resiliparse"][1] > 0.98
+    assert mean["union"][1] >= max(mean["resiliparse"][1], mean["trafilatura"][1])
+    assert mean["union"][0] > mean["resiliparse"][0] + 0.03
