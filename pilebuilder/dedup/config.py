@@ -18,13 +18,17 @@ class Section(BaseModel):
 
 
 class MinHash(Section):
-    """Near-duplicates: MinHash proposes candidates, the true similarity of their shingles decides."""
+    """Near-duplicates: MinHash proposes candidates, the true similarity of their shingles decides.
+
+    The default of 16 bands of 7 takes the same 112 permutations as the common 14 of 8, and proposes 0.977 of the pairs
+    of similarity 0.8 instead of 0.924; the false candidates that it also proposes are refused by verification.
+    """
 
     ngram: int = Field(5, ge=1, le=64, description="words in a shingle")
     bands: int = Field(
-        14, ge=1, le=1024, description="bands of the signature; a pair that agrees in one is a candidate"
+        16, ge=1, le=1024, description="bands of the signature; a pair that agrees in one is a candidate"
     )
-    rows: int = Field(8, ge=1, le=256, description="minima in a band: more rows, fewer candidates")
+    rows: int = Field(7, ge=1, le=256, description="minima in a band: more rows, fewer candidates")
     threshold: float | None = Field(
         None, gt=0, lt=1, description="choose bands and rows for this similarity instead, with `permutations` in all"
     )

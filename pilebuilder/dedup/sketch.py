@@ -34,8 +34,8 @@ class DedupSketch:
     near: bool = True
     """Make band keys; without them only exact and address duplicates can be found."""
     ngram: Annotated[int, Field(ge=1, le=64, description="words in a shingle")] = 5
-    bands: Annotated[int, Field(ge=1, le=1024)] = 14
-    rows: Annotated[int, Field(ge=1, le=256)] = 8
+    bands: Annotated[int, Field(ge=1, le=1024)] = 16
+    rows: Annotated[int, Field(ge=1, le=256)] = 7
     seed: Annotated[int, Field(ge=0, lt=1 << 32)] = 1
     scheme: Literal["affine32", "legacy"] = "affine32"
     short: Literal["whole", "skip"] = "whole"

@@ -1,8 +1,9 @@
 """One deduplicator over one corpus, in its own process: ``python -m tests.benchmarks.dedup_contestants NAME CORPUS``.
 
 CORPUS is a pickle of texts that `tests.benchmarks.dedup` wrote. Each contestant takes texts and gives the cluster of
-each, and prints one JSON object: CPU seconds by phase, peak memory, and where the clusters are. All use 14 bands of 8,
-five-word shingles. The rivals are fed by the fastest plain Python we know for `\\w+` shingles.
+each, and prints one JSON object: CPU seconds by phase, peak memory, and where the clusters are. All use 112
+permutations and five-word shingles; the rivals 14 bands of 8, ours its default of 16 bands of 7. The rivals are fed by
+the fastest plain Python we know for `\\w+` shingles.
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ def test_bands_for_a_threshold_are_those_of_datasketch(threshold: float, permuta
 def test_threshold_sets_bands_and_rows() -> None:
     near = MinHash(threshold=0.8, permutations=128)
     assert (near.bands, near.rows) == (9, 13)
-    assert (MinHash().bands, MinHash().rows) == (14, 8)
+    assert (MinHash().bands, MinHash().rows) == (16, 7)
 
 
 def test_candidate_probability_of_published_settings() -> None:

@@ -1,0 +1,137 @@
+"""How time and memory of dedup grow with the corpus: ``python -m tests.benchmarks.dedup growth`` or ``memory``.
+
+The corpus is grown from real text: each document is made of runs of words taken from random places in it, and 18 of
+100 are copies of the one before with some words changed, so the share of duplicates is the same at every size. Each
+measurement is a fresh process that makes the sketches and runs every task of the stage, as one worker would.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+SIZES = (100_000, 200_000, 500_000, 1_000_000)
+RUN, RUNS = 12, 14
+"""Words in a run, and runs in a document: about 1 KB."""
+
+
+def grow(root: Path, documents: int, limit: int, seed: int = 5) -> None:
+    """Write partitions of grown documents into ``root/parts``; the same for the same arguments."""
+    import pyarrow as pa
+
+    from pilebuilder.document import schema
+    from pilebuilder.partition import pieces, write_table
+    from tests.benchmarks.texts import documents as real
+
+    words = np.array([w for _, t in real(20_000_000, 5000) for w in t.split()], object)
+    rng = np.random.default_rng(seed)
+    folder = root / "parts"
+    folder.mkdir()
+    ordinal = 0
+    for start in range(0, documents, 20_000):
+        places = rng.integers(0, len(words) - RUN, (min(20_000, documents - start), RUNS))
+        copy = rng.random(len(places)) < 0.18
+        copy[0] = False
+        texts: list[str] = []
+        for place, is_copy in zip(places, copy, strict=True):
+            if is_copy:
+                held = texts[-1].split(" ")
+                for at in place[: int(place[0] % 6)]:
+                    held[at % len(held)] = f"x{at}"
+                texts.append(" ".join(held))
+            else:
+                texts.append(" ".join(" ".join(words[p : p + RUN]) for p in place))
+        names = [f"{start + i:032x}" for i in range(len(texts))]
+        columns = {"id": names, "text": texts, "component": ["A"] * len(texts)}
+        table = pa.table(
+            {f.name: pa.array(columns.get(f.name, [None] * len(texts)), f.type) for f in schema()}, schema=schema()
+        )
+        for piece, _ in pieces(table, limit):
+            write_table(piece.combine_chunks(), folder / f"{ordinal:06}.parquet")
+            ordinal += 1
+
+
+def measure(root: Path, memory: int) -> dict[str, Any]:
+    """Sketches and every task, in this process: CPU seconds, peak memory, what was found."""
+    import pyarrow.parquet as pq
+
+    from pilebuilder.dedup.config import Config
+    from pilebuilder.task import Artifact, digest_file
+    from tests.dedup.driver import Stage
+
+    partitions = []
+    for path in sorted((root / "parts").iterdir()):
+        digest, size = digest_file(path)
+        facts = {"component": "A", "documents": pq.read_metadata(path).num_rows}
+        name = str(path.relative_to(root))
+        partitions.append(Artifact(path=name, sha256=digest, bytes=size, kind="partition", facts=facts))
+    start, wall = time.process_time(), time.perf_counter()
+    stage = Stage(root, Config(), partitions, memory).run()
+    return {
+        "cpu": time.process_time() - start,
+        "wall": time.perf_counter() - wall,
+        "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "tasks": len(stage.tasks),
+        "removed": stage.tally["A"].merged,
+        "documents": stage.tally["A"].seen,
+    }
+
+
+def fresh(documents: int, memory: int, folder: str | None = None) -> dict[str, Any]:
+    """Grow in one process, measure in another, so that the first one's memory does not count."""
+    with tempfile.TemporaryDirectory(dir=folder) as root:
+        for step in ("grow", "measure"):
+            arguments = [
+                sys.executable,
+                "-m",
+                "tests.benchmarks.dedup_growth",
+                step,
+                root,
+                str(documents),
+                str(memory),
+            ]
+            done = subprocess.run(arguments, capture_output=True, text=True, cwd=Path(__file__).resolve().parents[2])
+            if done.returncode:
+                raise SystemExit(f"{step} failed:\n{done.stderr[-2000:]}")
+    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return result
+
+
+def growth(sizes: tuple[int, ...] = SIZES) -> dict[str, float]:
+    """CPU time by size at 1 GiB; the exponent-free figure is time per document relative to the smallest size."""
+    figures: dict[str, float] = {}
+    base = 0.0
+    for documents in sizes:
+        found = fresh(documents, 1 << 30)
+        per = found["cpu"] / documents
+        base = base or per
+        print(documents, {k: round(v, 2) for k, v in found.items()}, f"per document {per / base:.3f} of the smallest")
+        figures |= {f"cpu_{documents}": round(found["cpu"], 2), f"peak_mib_{documents}": round(found["peak_mib"])}
+        figures["growth_per_document"] = round(per / base, 3)
+    return figures
+
+
+def memory(budgets: tuple[int, ...] = (256 << 20,), times: int = 10) -> dict[str, float]:
+    """Peak memory of the worker on a corpus `times` larger than its budget."""
+    figures: dict[str, float] = {}
+    for budget in budgets:
+        found = fresh(times * budget // 1000, budget)
+        print(budget >> 20, "MiB:", {k: round(v, 2) for k, v in found.items()})
+        figures |= {f"peak_mib_at_{budget >> 20}": round(found["peak_mib"]), f"cpu_at_{budget >> 20}": found["cpu"]}
+    return figures
+
+
+if __name__ == "__main__":
+    what, where, count, bound = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
+    if what == "grow":
+        grow(where, count, min(64 << 20, bound // 16))
+    else:
+        print(json.dumps(measure(where, bound)))
