@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from pilebuilder.errors import EXIT_FAILED, EXIT_INTERRUPTED, PilebuilderError
+
+if TYPE_CHECKING:
+    from pilebuilder.build.run import Build
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -36,12 +40,19 @@ LogJson = Annotated[bool, typer.Option("--log-json", help="one JSON line per eve
 
 
 def _run(
-    inputs: list[str], out: Path | None, target: str, workers: int, kind: str | None, address: str | None, log: bool
+    inputs: list[str],
+    out: Path | None,
+    target: str,
+    workers: int,
+    kind: str | None,
+    address: str | None,
+    log: bool,
+    then: Callable[[Build], int] | None = None,
 ) -> None:
     from pilebuilder import command
 
     try:
-        code = command.run(inputs, out, target, workers, kind, address, log)
+        code = command.run(inputs, out, target, workers, kind, address, log, then)
     except KeyboardInterrupt:
         typer.echo("\nstopped; finished tasks are kept: run the same command to go on", err=True)
         code = EXIT_INTERRUPTED
@@ -94,7 +105,6 @@ for _name, _does in (
     ("fetch", "Fetch raw files: address -> file with digest, terms and time."),
     ("read", "Read raw files into documents (runs the stages before it first)."),
     ("clean", "Edit text: mojibake, whitespace, control characters."),
-    ("filter", "Drop documents, each with a reason: language, length, quality."),
     ("dedup", "Find duplicates, verify them, keep one of each."),
     ("mix", "Weigh components, hold out val and test, fix the global order."),
     ("shard", "Write train/NN.jsonl.zst, val.jsonl.zst, test.jsonl.zst."),
@@ -105,6 +115,50 @@ for _name, _does in (
     if _name == "report":
         _more += "\n\n  pilebuilder report diff OLD-FOLDER NEW-FOLDER      (what changed between two corpora)"
     _stage_command(_name, _does, _more)
+
+
+@app.command("filter")
+def filter_(
+    inputs: Inputs,
+    out: Out = None,
+    workers: Workers = 0,
+    executor: Kind = None,
+    address: Address = None,
+    log_json: LogJson = False,
+    audit: Annotated[
+        bool, typer.Option("--audit", help="try every rule on every document; write a table and a page, drop nothing")
+    ] = False,
+) -> None:
+    """Drop documents, each with a reason: language, length, quality.
+
+    Examples:
+
+      pilebuilder filter my-recipe.yaml
+
+      pilebuilder filter my-recipe.yaml --audit      (what each rule removes, alone and last of all)
+
+      pilebuilder filter data/*.jsonl.zst -o out/      (on files, with this stage's defaults)
+    """
+    if audit:
+        from pilebuilder import tools
+
+        _run(inputs, out, "read", workers, executor, address, log_json, then=tools.audit)
+    _run(inputs, out, "filter", workers, executor, address, log_json)
+
+
+@app.command()
+def rules(
+    parameters: Annotated[bool, typer.Option("--parameters", help="every parameter of every step")] = False,
+) -> None:
+    """List every filter rule: what it measures, its default, where it comes from.
+
+    Example:
+
+      pilebuilder rules
+    """
+    from pilebuilder import tools
+
+    tools.show_rules(parameters)
 
 
 @app.command()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,7 @@ def run(
     executor: str | None,
     address: str | None,
     log_json: bool,
+    then: Callable[[Build], int] | None = None,
 ) -> int:
     """Build a recipe, or one stage on files, up to `target`; returns the exit code."""
     if executor not in (None, "local", "ray"):
@@ -69,6 +71,8 @@ def run(
         tallies = build.run()
     finally:
         sink.close()
+    if then is not None:
+        return then(build)
     excess = build.quarantine_excess()
     _report_run(build, sink, tallies, excess, folder, time.monotonic() - started)
     return EXIT_QUARANTINE if excess else EXIT_DONE

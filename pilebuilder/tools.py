@@ -1,12 +1,15 @@
-"""What the tool verbs do beside the stages: trace, train-tokenizer, train-classifier, report diff."""
+"""What the tool verbs do beside the stages: audit, rules, trace, train-tokenizer, train-classifier, report diff."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pilebuilder.errors import EXIT_DONE, EXIT_FAILED, RecipeError
+
+if TYPE_CHECKING:
+    from pilebuilder.build.run import Build
 
 
 def trace(path: Path, offset: int | None, document: str | None) -> int:
@@ -75,3 +78,32 @@ def report_diff(before: Path, after: Path, out: Path | None) -> int:
         print(table.to_markdown())
     print(f"page: {page}")
     return EXIT_DONE
+
+
+def audit(build: Build) -> int:
+    """Every rule of the recipe on every document that was read: a table, a page, nothing dropped."""
+    from pilebuilder import registry
+    from pilebuilder.filter import audit as audits
+    from pilebuilder.filter import auditpage
+
+    def steps(component: str) -> list[tuple[str, str, Any]]:
+        return [
+            (stage, step["name"], registry.make("step", step["name"], step["params"]))
+            for stage in ("clean", "filter")
+            for step in build.config(stage).for_component(component)
+        ]
+
+    files = [(a.facts["component"], build.root / a.path) for a in build.artifacts("read", "partition")]
+    found = audits.audit(audits.partitions_of(files), steps)
+    written = auditpage.write(found, build.root / "audit", f"Filter audit of {build.recipe.name}")
+    print(auditpage.markdown(found))
+    for path in written:
+        print(path)
+    return EXIT_DONE
+
+
+def show_rules(parameters: bool) -> None:
+    """The table of filter rules, generated from the code."""
+    from pilebuilder.filter import ruletable
+
+    print(ruletable.parameter_table() if parameters else ruletable.rule_table())

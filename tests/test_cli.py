@@ -206,3 +206,16 @@ def test_models_are_listed_checked_and_have_cards() -> None:
         assert len(run("models", "card", name).stdout) > 500
     assert "as recorded" in run("models", "check").stdout
     assert run("models", "card", "lid").returncode == 2
+
+
+def test_the_audit_tries_every_rule_and_drops_nothing(tiny: Path, tmp_path: Path) -> None:
+    tiny.write_text(tiny.read_text().replace("filter: []", "filter: [{length: {min_chars: 120}}, gopher-quality]"))
+    out = tmp_path / "out"
+    done = run("filter", tiny, "--audit", "-o", out, "-w", 1)
+    assert done.returncode == 0, done.stderr
+    rows = json.loads((out / "audit" / "audit.json").read_text())
+    assert "length.min_chars" in json.dumps(rows)
+    assert "gopher-quality.min_words" in json.dumps(rows)
+    assert (out / "audit" / "audit.html").stat().st_size > 1000
+    assert not (out / "work" / "filter").exists()
+    assert "gopher-quality" in run("rules").stdout
