@@ -1,0 +1,97 @@
+"""What a run would take, before anything runs. Counts are exact; memory and hours are estimates and say so."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from pilebuilder.train.config import VOCABULARY_MULTIPLE, Model, TrainConfig
+
+PEAK = 989e12
+"""Dense bf16 FLOP/s of an H100 or H200 SXM (data sheet); the denominator of every MFU here."""
+
+ASSUMED_MFU = 0.45
+"""Share of `PEAK` that `hours` assumes: an assumption, not a measurement."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """Cost of a run."""
+
+    parameters: int
+    matmul_parameters: int
+    """Those in matrix products: blocks and head, without the embedding."""
+    tokens: int
+    steps: int
+    tokens_per_parameter: float
+    flops_per_token: float
+    """6 N_matmul + 12 L d T: the whole square of attention, PaLM's convention."""
+    flops_per_token_causal: float
+    """6 N_matmul + 6 L d T: half the square."""
+    flops: float
+    hours: float
+    """At `ASSUMED_MFU` of one GPU with `PEAK`: an estimate."""
+    state_bytes: int
+    """Weights, gradients and moments, fp32: exact."""
+    activation_bytes: int
+    """Of one micro-batch: an estimate, 34 d bytes per token and layer (Korthikanti et al. 2022) and a chunk of
+    logits."""
+    passes: dict[str, float]
+    """How often the run goes through each component."""
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values by field name."""
+        return asdict(self)
+
+
+def parameters(shape: Model, vocabulary: int) -> tuple[int, int, int]:
+    """All parameters, those in matrix products, and those that Muon would update."""
+    d, hidden = shape.width, shape.hidden
+    padded = -(-vocabulary // VOCABULARY_MULTIPLE) * VOCABULARY_MULTIPLE
+    gated = shape.family == "modern" and shape.activation == "swiglu"
+    matrices = shape.layers * (4 * d * d + (3 if gated else 2) * d * hidden)
+    if shape.family == "modern":
+        vectors = shape.layers * (2 * d + 2 * shape.head_width) + d
+    else:
+        vectors = shape.layers * (4 * d + 4 * d + d + hidden) + 2 * d
+    return 2 * padded * d + matrices + vectors, padded * d + matrices, matrices
+
+
+def flops_per_token(config: TrainConfig, vocabulary: int) -> tuple[float, float]:
+    """Forward and backward, by both conventions of `Plan`."""
+    _, matmul, _ = parameters(config.model, vocabulary)
+    square = config.model.layers * config.model.width * config.data.sequence
+    return 6.0 * matmul + 12.0 * square, 6.0 * matmul + 6.0 * square
+
+
+def make_plan(corpus: Path, config: TrainConfig) -> Plan:
+    """The plan of a run on a built corpus."""
+    from pilebuilder.train.loader import Source
+    from pilebuilder.train.shards import Corpus
+
+    source = Source(Corpus(corpus), config)
+    total, matmul, in_blocks = parameters(config.model, source.corpus.vocabulary)
+    whole, causal = flops_per_token(config, source.corpus.vocabulary)
+    tokens = config.steps * config.batch_tokens
+    moments = 2 * total - (in_blocks if config.optimizer.name == "muon" else 0)
+    # The logits of a chunk, their exponentials and the slope in fp32 (see `loss.CHUNK`).
+    logits = 12 * min(4096, config.micro_tokens) * source.corpus.vocabulary
+    seen = source.weights * tokens
+    return Plan(
+        parameters=total,
+        matmul_parameters=matmul,
+        tokens=tokens,
+        steps=config.steps,
+        tokens_per_parameter=tokens / total,
+        flops_per_token=whole,
+        flops_per_token_causal=causal,
+        flops=whole * tokens,
+        hours=whole * tokens / (PEAK * ASSUMED_MFU) / 3600,
+        state_bytes=4 * (2 * total + moments),
+        activation_bytes=34 * config.model.width * config.model.layers * config.micro_tokens + logits,
+        passes={
+            name: float(seen[i] / max(1, source.corpus.component_tokens[i]))
+            for i, name in enumerate(source.corpus.components)
+        },
+    )

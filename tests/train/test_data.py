@@ -1,0 +1,142 @@
+"""Shards and order: nothing lost, exact shares, any sample on its own, damage named."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pilebuilder import train
+from pilebuilder.errors import RecipeError
+from pilebuilder.train.loader import Loader, Source
+from pilebuilder.train.order import Order, permute, quotas
+from pilebuilder.train.shards import Corpus, ShardError
+from tests.train.small import NAMES, make_corpus, small_config, write_shard
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(1, 700), st.integers(0, (1 << 128) - 1))
+def test_the_permutation_is_one(n: int, key: int) -> None:
+    assert sorted(permute(np.arange(n), n, key)) == list(range(n))
+
+
+def test_the_permutation_depends_on_its_key() -> None:
+    assert list(permute(np.arange(50), 50, 1)) != list(permute(np.arange(50), 50, 2))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.floats(0, 100), min_size=1, max_size=9).filter(lambda w: sum(w) > 1e-6))
+def test_quotas_fill_the_block_within_one_of_the_share(weights: list[float]) -> None:
+    w = np.array(weights)
+    counts = quotas(w, 1000)
+    assert counts.sum() == 1000
+    assert ((counts > 0) == (w > 0)).all()
+    assert np.abs(counts - w / w.sum() * 1000).max() <= len(weights)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 400), st.integers(1, 200))
+def test_any_range_of_samples_equals_the_whole_sequence(start: int, n: int) -> None:
+    order = Order(np.array([13, 5, 1]), np.array([3.0, 1.0, 0.2]), seed=4, block=64)
+    whole, part = order.samples(0, 700), order.samples(start, start + n)
+    for a, b in zip(whole, part, strict=True):
+        assert (a[start : start + n] == b).all()
+
+
+def test_each_pass_of_a_component_takes_every_row_once() -> None:
+    order = Order(np.array([13, 5]), np.array([3.0, 1.0]), seed=4, block=64)
+    component, rows = order.samples(0, 640)
+    for c, n in ((0, 13), (1, 5)):
+        mine = rows[component == c]
+        for k in range(len(mine) // n):
+            assert sorted(mine[k * n : (k + 1) * n]) == list(range(n))
+    assert (np.bincount(component[64:128]) == [48, 16]).all()
+
+
+def test_rows_hold_every_token_of_every_document(tmp_path: Path) -> None:
+    corpus = Corpus(make_corpus(tmp_path), verify=True)
+    counts = corpus.row_counts(32)
+    for c in range(len(NAMES)):
+        batch = corpus.rows(np.full(counts[c], c), np.arange(counts[c]), 32)
+        stream = np.concatenate([corpus.document(i) for i in np.flatnonzero(corpus.component == c)])
+        flat = batch.tokens[:, :-1].ravel()
+        assert (flat == np.resize(stream, flat.shape)).all()
+        assert (batch.tokens[:-1, -1] == batch.tokens[1:, 0]).all()
+        assert set(batch.documents.ravel()) == set(np.flatnonzero(corpus.component == c))
+
+
+def test_natural_and_given_weights(tmp_path: Path) -> None:
+    corpus = Corpus(make_corpus(tmp_path))
+    natural = Source(corpus, small_config()).weights
+    assert natural == pytest.approx(corpus.component_tokens / corpus.component_tokens.sum())
+    only = small_config(data={"sequence": 32, "weights": {"Code": 1.0}})
+    batch = Source(corpus, only).batch(3)
+    assert set(batch.components) == {NAMES.index("Code")}
+    for weights, message in (({"Coed": 1.0}, "did you mean 'Code'"), ({"Code": 0.0}, "above 0")):
+        with pytest.raises(RecipeError, match=message):
+            Source(corpus, small_config(data={"sequence": 32, "weights": weights}))
+
+
+def test_loader_gives_the_batches_of_the_source_from_any_step(tmp_path: Path) -> None:
+    source = Source(Corpus(make_corpus(tmp_path)), small_config())
+    loader = Loader(source, 5, 9)
+    for step, batch in enumerate(loader, 5):
+        assert (batch.tokens == source.batch(step).tokens).all()
+    loader.close()
+    assert step == 8
+
+
+def test_trace_names_the_documents_of_a_step(tmp_path: Path) -> None:
+    folder = make_corpus(tmp_path)
+    config = small_config()
+    traced = train.trace(folder, config, 2)
+    assert sum(t.tokens for t in traced) == config.batch_tokens
+    source = Source(Corpus(folder), config)
+    batch = source.batch(2)
+    assert next(t.id for t in traced if t.row == 0) == source.corpus.id(int(batch.documents[0, 0]))
+    for t in traced:
+        held = next(s for s in source.corpus.shards if s.manifest["shard"]["name"] == t.shard)
+        assert bytes(held.ids[t.document]).hex() == t.id
+
+
+def test_edited_missing_cut_and_foreign_files_are_named(tmp_path: Path) -> None:
+    def broken(name: str) -> Path:
+        return make_corpus(tmp_path / name) / "tokens"
+
+    tokens = broken("edited")
+    content = bytearray((tokens / "train_00.bin").read_bytes())
+    content[0] ^= 1
+    (tokens / "train_00.bin").write_bytes(content)
+    Corpus(tokens.parent)
+    with pytest.raises(ShardError, match=r"train_00\.bin .*digest differs"):
+        Corpus(tokens.parent, verify=True)
+    tokens = broken("cut")
+    (tokens / "train_01.idx").write_bytes((tokens / "train_01.idx").read_bytes()[:-4])
+    with pytest.raises(ShardError, match=r"train_01\.idx has"):
+        Corpus(tokens.parent)
+    tokens = broken("missing")
+    (tokens / "train_01.docs").unlink()
+    with pytest.raises(ShardError, match=r"train_01\.docs is missing"):
+        Corpus(tokens.parent)
+    tokens = broken("tokenizer")
+    manifest = json.loads((tokens / "train_01.json").read_bytes())
+    manifest["tokenizer"]["name"] = "other"
+    (tokens / "train_01.json").write_text(json.dumps(manifest))
+    with pytest.raises(ShardError, match="another tokenizer"):
+        Corpus(tokens.parent)
+    write_shard(tmp_path / "wide", "train/00", [(0, [1, 2])], vocabulary=70_000)
+    with pytest.raises(ShardError, match="does not fit in uint16"):
+        Corpus(tmp_path / "wide")
+    with pytest.raises(ShardError, match="no test tokens"):
+        Corpus(tmp_path / "edited", "test")
+
+
+def test_an_id_above_the_vocabulary_is_refused(tmp_path: Path) -> None:
+    write_shard(tmp_path, "train/00", [(0, [1, 48, 2])], vocabulary=48)
+    corpus = Corpus(tmp_path, verify=True)
+    with pytest.raises(ShardError, match="the vocabulary has 48"):
+        corpus.rows(np.zeros(1, np.int64), np.zeros(1, np.int64), 8)
