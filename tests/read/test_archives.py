@@ -1,7 +1,5 @@
 """tar as a stream: names are labels, only plain files come out, the end is proven."""
 
-# ruff: noqa: E501 (tables of members keep their lines)
-
 from __future__ import annotations
 
 import contextlib

@@ -1,7 +1,5 @@
 """arXiv: rendering with and without pandoc, main file and includes, bulk tars, hostile and broken sources."""
 
-# ruff: noqa: E501 (sources keep their lines)
-
 from __future__ import annotations
 
 import dataclasses

@@ -1,7 +1,5 @@
 """CourtListener: CSV dialect, choice of text, joined tables, combined opinions, API JSON, broken files."""
 
-# ruff: noqa: E501 (markup keeps its lines)
-
 from __future__ import annotations
 
 import bz2

@@ -1,7 +1,5 @@
 """E-mail: maildir archives, single messages, mbox; copies, quotes, encodings, broken files."""
 
-# ruff: noqa: E501 (messages keep their lines)
-
 from __future__ import annotations
 
 import io

@@ -1,7 +1,5 @@
 """EPUB and books: reading order, rendering, trimming, protection, hostile and broken zips."""
 
-# ruff: noqa: E501 (markup keeps its lines)
-
 from __future__ import annotations
 
 import hashlib

@@ -1,7 +1,5 @@
 """JATS: rendering, formulas, licences, archives, pandoc's sandbox, hostile and broken files."""
 
-# ruff: noqa: E501 (markup keeps its lines)
-
 from __future__ import annotations
 
 import gzip

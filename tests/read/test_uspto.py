@@ -1,7 +1,5 @@
 """US patents: the background in every form, what ends it, concatenated documents, hostile and broken files."""
 
-# ruff: noqa: E501 (markup keeps its lines)
-
 from __future__ import annotations
 
 import io
