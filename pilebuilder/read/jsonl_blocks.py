@@ -120,7 +120,7 @@ class _Scanner:
         n = len(data)
         padded = np.frombuffer(data + b"\n" + bytes(json_lines.PAD), np.uint8)
         n += data[-1:] != b"\n"
-        found = _Columns(padded, n, data.count(b"\n") + 1)
+        found = _Columns(padded, n, json_lines.newlines(padded[:n]) + 1)
         rows, left, total = json_lines.scan(
             padded, n, self._keys, self._ends, found.text, found.text_ends, found.meta, found.meta_ends,
             found.spans, found.kinds, found.lines, found.left,
