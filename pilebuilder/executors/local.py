@@ -6,6 +6,7 @@ task that did it is known. It is tried once more on a fresh worker, and fails by
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import multiprocessing
 import os
@@ -111,10 +112,9 @@ class LocalExecutor:
                 self._pool.append(idle[-1])
             worker, index = idle.pop(), waiting.popleft()
             worker.index = index
-            try:
+            # one that died while idle takes no task: its pipe reads as closed, and the task goes again
+            with contextlib.suppress(BrokenPipeError, ConnectionError):
                 worker.pipe.send((function, tasks[index], root))
-            except (BrokenPipeError, ConnectionError):
-                pass  # it died while idle: its pipe reads as closed, and the task goes again
 
     def _ready(self) -> list[Worker]:
         busy = self._busy()
@@ -129,7 +129,8 @@ class LocalExecutor:
             return None
         source = f" on input {task.inputs[0].path}" if task.inputs else ""
         return TaskError(
-            f"task {task.stage}/{task.name} killed its worker {deaths} times ({_cause(worker.process.exitcode)}){source}."
+            f"task {task.stage}/{task.name} killed its worker {deaths} times"
+            f" ({_cause(worker.process.exitcode)}){source}."
             " If memory is short, lower `memory` in the recipe or run fewer workers; if one raw file is the cause,"
             " exclude it"
         )

@@ -101,7 +101,7 @@ def read_groups(data: Any, at: Any, end: Any, cls: Any, digits: Any, groups: Any
 
 @kernel(types.boolean(BYTES, INT, INT, BYTES))
 def open_before(data: Any, at: Any, begin: Any, cls: Any) -> Any:
-    """Whether a number may begin here: no letter, digit, ``_`` or ``+`` before, no separator with a digit before it."""
+    """Whether a number may begin here: no letter, digit, ``_`` or ``+`` before, no digit and separator before."""
     if at == begin:
         return True
     c = data[at - 1]
