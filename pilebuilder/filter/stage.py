@@ -10,11 +10,13 @@ from pilebuilder import registry
 from pilebuilder.steps import Spec, Steps, plan
 from pilebuilder.task import Phases, View
 
+DEFAULT: tuple[Spec, ...] = ("length",)
+
 
 class FilterConfig(Steps):
     """Steps that drop documents, in order."""
 
-    root: list[Spec] = Field(default_factory=lambda: ["length"])
+    root: list[Spec] = Field(default_factory=lambda: list(DEFAULT))
 
 
 @registry.stage("filter")
