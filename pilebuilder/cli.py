@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -36,6 +37,10 @@ Folder = Annotated[Path, typer.Argument(help="the output folder of a build")]
 Workers = Annotated[int, typer.Option("--workers", "-w", min=0, help="worker processes [default: one per core]")]
 Kind = Annotated[str | None, typer.Option("--executor", help="local or ray [default: the recipe's, else local]")]
 Address = Annotated[str | None, typer.Option("--address", help="address of a running Ray cluster, or auto")]
+Store = Annotated[
+    Path | None,
+    typer.Option("--store", envvar="PILEBUILDER_STORE", help="shared store of raw files, kept for every corpus here"),
+]
 LogJson = Annotated[bool, typer.Option("--log-json", help="one JSON line per event instead of live progress")]
 
 
@@ -47,9 +52,13 @@ def _run(
     kind: str | None,
     address: str | None,
     log: bool,
+    store: Path | None,
     then: Callable[[Build], int] | None = None,
 ) -> None:
     from pilebuilder import command
+
+    if store is not None:
+        os.environ["PILEBUILDER_STORE"] = str(store.absolute())  # what workers, too, go by
 
     try:
         code = command.run(inputs, out, target, workers, kind, address, log, then)
@@ -67,6 +76,7 @@ def build(
     executor: Kind = None,
     address: Address = None,
     log_json: LogJson = False,
+    store: Store = None,
 ) -> None:
     """Build a corpus: every stage from fetch to report.
 
@@ -78,7 +88,7 @@ def build(
 
       pilebuilder build my-recipe.yaml --out /data/my-corpus --workers 8
     """
-    _run(recipe, out, "report", workers, executor, address, log_json)
+    _run(recipe, out, "report", workers, executor, address, log_json, store)
 
 
 def _stage_command(name: str, does: str, example: str) -> None:
@@ -89,12 +99,13 @@ def _stage_command(name: str, does: str, example: str) -> None:
         executor: Kind = None,
         address: Address = None,
         log_json: LogJson = False,
+        store: Store = None,
     ) -> None:
         if name == "report" and inputs[0] == "diff" and len(inputs) == 3:
             from pilebuilder import tools
 
             raise typer.Exit(tools.report_diff(Path(inputs[1]), Path(inputs[2]), out))
-        _run(inputs, out, name, workers, executor, address, log_json)
+        _run(inputs, out, name, workers, executor, address, log_json, store)
 
     run_stage.__doc__ = f"{does}\n\nExamples:\n\n  pilebuilder {name} my-recipe.yaml\n\n{example}"
     app.command(name)(run_stage)
@@ -125,6 +136,7 @@ def filter_(
     executor: Kind = None,
     address: Address = None,
     log_json: LogJson = False,
+    store: Store = None,
     audit: Annotated[
         bool, typer.Option("--audit", help="try every rule on every document; write a table and a page, drop nothing")
     ] = False,
@@ -142,8 +154,8 @@ def filter_(
     if audit:
         from pilebuilder import tools
 
-        _run(inputs, out, "read", workers, executor, address, log_json, then=tools.audit)
-    _run(inputs, out, "filter", workers, executor, address, log_json)
+        _run(inputs, out, "read", workers, executor, address, log_json, store, then=tools.audit)
+    _run(inputs, out, "filter", workers, executor, address, log_json, store)
 
 
 @app.command()
@@ -223,6 +235,25 @@ def verify(
     from pilebuilder import command
 
     raise typer.Exit(command.show_verify(folder, as_json))
+
+
+@app.command("store")
+def store_(
+    collect: Annotated[bool, typer.Option("--collect", help="remove raw files that no corpus here uses")] = False,
+    unused_days: Annotated[
+        float, typer.Option("--unused-days", min=0, help="only those unused for so many days")
+    ] = 30,
+    store: Store = None,
+) -> None:
+    """Show the shared store of raw files, or collect what no corpus uses any more.
+
+    Example:
+
+      pilebuilder store --collect --unused-days 90
+    """
+    from pilebuilder import tools
+
+    raise typer.Exit(tools.raw_store(store, collect, unused_days))
 
 
 @app.command()

@@ -107,3 +107,21 @@ def show_rules(parameters: bool) -> None:
     from pilebuilder.filter import ruletable
 
     print(ruletable.parameter_table() if parameters else ruletable.rule_table())
+
+
+def raw_store(folder: Path | None, collect: bool, unused_days: float) -> int:
+    """Size of the shared store of raw files; with `collect`, remove what no corpus links to."""
+    import time
+
+    from pilebuilder.fetch.rawstore import RawStore
+    from pilebuilder.units import show_bytes
+
+    store = RawStore(folder)
+    if collect:
+        freed = store.collect(time.time(), unused_days)
+        print(
+            f"removed {freed['objects']:,} raw files and {freed['parts']:,} unfinished: {show_bytes(freed['bytes'])}"
+        )
+    files, size = store.size()
+    print(f"{store.root}: {files:,} raw files, {show_bytes(size)}")
+    return EXIT_DONE

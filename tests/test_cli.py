@@ -219,3 +219,16 @@ def test_the_audit_tries_every_rule_and_drops_nothing(tiny: Path, tmp_path: Path
     assert (out / "audit" / "audit.html").stat().st_size > 1000
     assert not (out / "work" / "filter").exists()
     assert "gopher-quality" in run("rules").stdout
+
+
+def test_the_store_is_shown_and_collected(tmp_path: Path) -> None:
+    held = tmp_path / "store" / "objects" / "ab" / ("ab" + "0" * 62)
+    held.parent.mkdir(parents=True)
+    held.write_bytes(b"raw" * 1000)
+    assert "1 raw files, 2.9 KiB" in run("store", "--store", tmp_path / "store").stdout
+    assert "removed 0 raw files" in run("store", "--collect", PILEBUILDER_STORE=str(tmp_path / "store")).stdout
+    old = time.time() - 40 * 86400
+    os.utime(held, (old, old))
+    done = run("store", "--collect", "--unused-days", 0, "--store", tmp_path / "store")
+    assert "removed 1 raw files" in done.stdout
+    assert not held.exists()
