@@ -63,8 +63,7 @@ class Index:
             found_rows, found_items = _finds(one, *one.lookup.find(data, offsets))
             rows.append(found_rows)
             items.append(found_items)
-        pairs = np.unique(np.stack([np.concatenate(rows), np.concatenate(items)], axis=1), axis=0)
-        return pairs[:, 0], pairs[:, 1]
+        return _pairs(np.concatenate(rows), np.concatenate(items))[:2]
 
     def benchmark_of(self, items: np.ndarray) -> np.ndarray:
         """Number of the benchmark of each item."""
@@ -75,15 +74,21 @@ def _finds(one: Pass, rows: np.ndarray, hashes: np.ndarray) -> tuple[np.ndarray,
     """Documents and items of which enough distinct n-grams were seen."""
     if not len(rows):
         return rows, rows
-    seen = np.unique(np.stack([rows, np.searchsorted(one.grams, hashes)], axis=1), axis=0)
-    rows, grams = seen[:, 0], seen[:, 1]
+    rows, grams, _ = _pairs(rows, np.searchsorted(one.grams, hashes))
     counts = one.starts[grams + 1] - one.starts[grams]
     rows = np.repeat(rows, counts)
     within = np.arange(len(rows)) - np.repeat(np.cumsum(counts) - counts, counts)
     items = one.items[np.repeat(one.starts[grams], counts) + within].astype(np.int64)
-    pairs, number = np.unique(np.stack([rows, items], axis=1), axis=0, return_counts=True)
-    enough = number >= one.need[pairs[:, 1]]
-    return pairs[enough, 0], pairs[enough, 1]
+    rows, items, number = _pairs(rows, items)
+    enough = number >= one.need[items]
+    return rows[enough], items[enough]
+
+
+def _pairs(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Distinct pairs of numbers in order, and how often each occurs (int64 each)."""
+    width = int(second.max(initial=0)) + 1
+    keys, counts = np.unique(first.astype(np.int64) * width + second, return_counts=True)
+    return keys // width, keys % width, counts
 
 
 _OPEN: dict[str, Index] = {}
@@ -177,25 +182,24 @@ def _pass(
     """Index the n-grams of the chosen items, without those that more than `step.common` items of a benchmark share."""
     item = np.repeat(np.arange(len(ends)), np.diff(ends, prepend=0))
     use = chosen[item]
-    pairs = np.unique(np.stack([hashes[use], item[use].astype(np.uint64)], axis=1), axis=0)
-    grams, items = pairs[:, 0], pairs[:, 1].astype(np.int64)
+    unique, number = np.unique(hashes[use], return_inverse=True)
+    number, items, _ = _pairs(number, item[use])  # distinct n-grams of each item
     before = np.bincount(items, minlength=len(ends))
-    if step.common and len(grams):
-        keys, inverse, counts = np.unique(
-            np.stack([grams, owner[items].astype(np.uint64)], axis=1), axis=0, return_inverse=True, return_counts=True
-        )
-        del keys
-        rare = counts[inverse.ravel()] <= step.common
-        grams, items = grams[rare], items[rare]
+    if step.common:
+        of_benchmark = number * len(ends) + owner[items]
+        _, place, sharing = np.unique(of_benchmark, return_inverse=True, return_counts=True)
+        rare = sharing[place] <= step.common
+        number, items = number[rare], items[rare]
     left = np.bincount(items, minlength=len(ends))
     # common n-grams count neither as seen nor as missing
     needed = np.where(left > 0, np.minimum(need(np.maximum(1, left)), np.maximum(1, left)), 0).astype(np.int32)
     needed[before == 0] = 0
-    unique, starts = np.unique(grams, return_index=True)
+    left_over, starts = np.unique(number, return_index=True)
+    unique = unique[left_over]
     return Pass(
         lookup=Lookup(unique, ngram, limit),
         grams=unique,
-        starts=np.append(starts, len(grams)).astype(np.int64),
+        starts=np.append(starts, len(number)).astype(np.int64),
         items=items.astype(np.int32),
         need=needed,
     )

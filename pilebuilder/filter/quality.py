@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 @step("quality", version=1)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quality:
-    """Scores documents with a trained classifier, adds the signal `quality`, and keeps the high ones."""
+    """Scores documents with a trained classifier, adds the signal `quality`, and keeps the high (or low) ones."""
 
     model: Annotated[str, Field(min_length=1, description="folder of train-classifier, or a fastText file")]
     label: Annotated[str, Field(description="label whose probability is the score; default: the positive one")] = ""
@@ -32,11 +32,17 @@ class Quality:
         float | None,
         Field(gt=0, description="keep when a Pareto variate of this shape exceeds 1 - score; GPT-3 used 9"),
     ] = None
+    keep: Annotated[
+        Literal["high", "low"], Field(description="low: with a threshold, keep documents below it (a toxicity label)")
+    ] = "high"
     seed: Annotated[int, Field(ge=0, description="pareto: another seed draws other documents")] = 0
 
     def __post_init__(self) -> None:
         if sum(value is not None for value in (self.threshold, self.percentile, self.pareto)) > 1:
             raise RecipeError("quality takes one of threshold, percentile and pareto (or none, for the signal alone)")
+
+        if self.keep == "low" and self.threshold is None:
+            raise RecipeError("quality, keep: low needs a threshold")
 
     def digests(self) -> dict[str, str]:
         """Digests of the files that the result depends on."""
@@ -63,6 +69,8 @@ class Quality:
             least = classifier.percentile(self.percentile)
         if least is None:
             return docs
+        if self.keep == "low":
+            return docs.drop(score >= np.float32(least), f"{self.signal}.high", score, least)
         return docs.drop(score < np.float32(least), f"{self.signal}.low", score, least)
 
     def draw(self, docs: Docs) -> np.ndarray:

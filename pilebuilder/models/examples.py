@@ -1,8 +1,8 @@
 """Texts from files that a person names: examples to train on, items of evaluation sets. Nothing is skipped silently.
 
-Formats by suffix: ``.jsonl`` or ``.ndjson`` (one object a line), ``.json`` (a list, or an object of lists),
-``.csv`` and ``.tsv`` with a head line, ``.parquet``, ``.txt`` (one text a line); the first five also as ``.gz`` or
-``.zst``. A name ``package:path`` points into an installed package.
+Formats by suffix: ``.jsonl`` or ``.ndjson`` (one object a line), ``.json`` (a list, or one object), ``.csv`` and
+``.tsv`` with a head line, ``.txt`` (one text a line), each also as ``.gz`` or ``.zst``; and ``.parquet``. A name
+``package:path`` points into an installed package.
 """
 
 from __future__ import annotations

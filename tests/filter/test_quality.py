@@ -33,6 +33,16 @@ def test_threshold_and_signal(model: str) -> None:
     assert "signal.maths" in Quality(model=model, signal="maths")(docs([GOOD])).table.column_names
 
 
+def test_a_label_of_what_is_unwanted_keeps_the_low_scores(model: str) -> None:
+    d = docs([GOOD, BAD, "", "x" * 3_000_000])
+    kept = Quality(model=model, signal="maths", threshold=0.5, keep="low")(d)
+    assert GOOD not in kept.column("text").to_pylist()
+    assert BAD in kept.column("text").to_pylist()
+    assert (0, "maths.high") in reasons(d)
+    with pytest.raises(RecipeError, match="needs a threshold"):
+        Quality(model=model, keep="low")
+
+
 def test_percentile_is_that_of_the_models_own_negative_texts(model: str) -> None:
     d = docs([GOOD, BAD] * 3)
     assert len(Quality(model=model, percentile=99)(d)) == 3

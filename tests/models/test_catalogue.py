@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import struct
 import types
 from pathlib import Path
@@ -101,3 +102,10 @@ def test_every_label_of_lid_has_one_normal_code() -> None:
 )  # fmt: skip
 def test_codes_have_one_normal_form(written: str, normal: str) -> None:
     assert languages.normal(written) == normal
+
+
+def test_nothing_of_ours_unpickles() -> None:
+    folder = Path(models.__file__).parent
+    loaders = re.compile(r"\b(pickle|joblib|dill|shelve|marshal)\b|torch\.load|allow_pickle\s*=\s*True")
+    sources = [p for p in folder.rglob("*.py") if not loaders.search(p.read_text(encoding="utf-8"))]
+    assert len(sources) == len(list(folder.rglob("*.py"))) > 10
