@@ -53,7 +53,7 @@ class PhilPapers:
 
 def _entries(options: PhilPapers, raw: Raw) -> Iterator[Item | Job[Item]]:
     from pilebuilder.read.base import Quarantined
-    from pilebuilder.read.files import Content, contents
+    from pilebuilder.read.files import Content, binary, contents, is_binary
     from pilebuilder.read.sandbox import Job
     from pilebuilder.read.whole import looks_html, wrong_format
 
@@ -72,6 +72,8 @@ def _entries(options: PhilPapers, raw: Raw) -> Iterator[Item | Job[Item]]:
             yield wrong_format("a record or a paper", found.data, found.offset)
         elif found.data.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
             yield from _records(options, raw, found)
+        elif is_binary(found.data):
+            yield binary(found)
         else:
             yield _text(options, raw, found)
 
