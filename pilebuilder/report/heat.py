@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pilebuilder.report.charts import BAR, NARROW, ROW, axis
 from pilebuilder.report.svg import SIZE, Canvas, Linear, fit, text_width
 
-STEPS = 5
-"""Shades on each side of the middle."""
+STEPS, UPRIGHT = 5, 170
+"""Shades on each side of the middle; pixels that an upright label may take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +61,11 @@ def _block(
 ) -> float:
     wide = min(86.0, (canvas.width - side) / max(1, len(columns)))
     upright = any(text_width(c, 11) > wide - 4 for c in columns)
-    head = min(max((text_width(c, 11) for c in columns), default=0), 110) + 8 if upright else SIZE + 8
+    head = min(max((text_width(c, 11) for c in columns), default=0), UPRIGHT) + 8 if upright else SIZE + 8
     for i, name in enumerate(columns):
         x = side + (i + 0.5) * wide
         if upright:
-            canvas.turned(x + 4, top + head - 4, fit(name, 110, 11), "ink")
+            canvas.turned(x + 4, top + head - 4, fit(name, UPRIGHT, 11), "ink")
         else:
             canvas.text(x, top + head - 7, name, "ink", anchor="middle", size=11)
     for j, name in enumerate(rows):

@@ -47,6 +47,8 @@ _SECRETS = {
 }
 _PATTERNS = {prefix: re.compile(pattern) for prefix, pattern in _SECRETS.items()}
 SECRET_WINDOW = 512
+PIECE = 4 << 20
+"""Bytes of text that are searched at a time."""
 
 Match = tuple[str, int, int, int]
 """Type, document, first byte, byte after the last."""
@@ -114,14 +116,24 @@ def is_global(texts: Texts, start: int, stop: int) -> bool:
 
 def personal(texts: Texts, counters: Counters) -> None:
     """Matches and documents with any, by type; IPv4 addresses that are public."""
-    documents: dict[str, set[int]] = {name: set() for name in TYPES}
-    for name, row, start, stop in find(texts):
-        counters.add("personal.matches", name)
-        documents[name].add(row)
-        if name == "ipv4" and is_global(texts, start, stop):
-            counters.add("personal.matches", "ipv4 public")
-    for name, rows in documents.items():
-        counters.add("personal.documents", name, 0, len(rows))
+    for piece in _pieces(texts):
+        documents: dict[str, set[int]] = {name: set() for name in TYPES}
+        for name, row, start, stop in find(piece):
+            counters.add("personal.matches", name)
+            documents[name].add(row)
+            if name == "ipv4" and is_global(piece, start, stop):
+                counters.add("personal.matches", "ipv4 public")
+        for name, rows in documents.items():
+            counters.add("personal.documents", name, 0, len(rows))
+
+
+def _pieces(texts: Texts) -> Iterator[Texts]:
+    """Some documents at a time, so that what the searches copy stays small."""
+    first = 0
+    while first < len(texts):
+        last = max(first + 1, int(np.searchsorted(texts.offsets, texts.offsets[first] + PIECE, "right")) - 1)
+        yield Texts(texts.table.slice(first, last - first))
+        first = last
 
 
 def mask(text: str) -> str:

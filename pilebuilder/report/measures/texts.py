@@ -33,10 +33,8 @@ class Texts:
 
     @cached_property
     def characters(self) -> np.ndarray:
-        """Code points: bytes that do not continue a UTF-8 sequence."""
-        first, last = int(self.offsets[0]), int(self.offsets[-1])
-        starts = np.concatenate([[0], np.cumsum((self.data[first:last] & 0xC0) != 0x80, dtype=np.int64)])
-        return np.asarray(starts[self.offsets[1:] - first] - starts[self.offsets[:-1] - first])
+        """Code points."""
+        return np.asarray(self.stats.chars)
 
     @cached_property
     def stats(self) -> TextStats:

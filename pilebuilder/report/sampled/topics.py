@@ -8,6 +8,7 @@ another language than English are left out. Training is single-threaded with a f
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections import Counter
 from typing import TYPE_CHECKING, Any
@@ -72,19 +73,30 @@ def _documents(table: pa.Table) -> list[list[str]]:
 
     properties, lower = wordbreak.properties(), wordbreak.lower_table()
     data, offsets = text_buffers(table.column("text").combine_chunks())
+    room = int(min(np.diff(offsets).max(initial=0), 20 * LONGEST)) + 1
+    spans, hashes = np.empty((room, 2), np.int64), np.empty(room, np.uint64)
+    known: dict[int, str | None] = {}
     found = []
-    for start, stop in zip(offsets[:-1].tolist(), offsets[1:].tolist(), strict=True):
+    for start, stop in itertools.pairwise(offsets.tolist()):
         stop = min(stop, start + 20 * LONGEST)
         while stop > start and stop < int(offsets[-1]) and data[stop] & 0xC0 == 0x80:
             stop -= 1
-        spans, hashes = np.empty((stop - start + 1, 2), np.int64), np.empty(stop - start + 1, np.uint64)
         n = wordbreak.segment(data, start, stop, properties, lower, True, spans, hashes)
-        tokens = (
-            data[a:b].tobytes().decode().lower().replace("\u2019", "'") for a, b in spans[:n].tolist() if b - a > 1
-        )
-        kept = [w for w in tokens if len(w) > 1 and w not in STOP_WORDS and any(c.isalpha() for c in w)]
-        found.append(kept[:LONGEST])
+        document: list[str] = []
+        for i, key in enumerate(hashes[:n].tolist()):
+            if key not in known:
+                known[key] = _word(data[spans[i, 0] : spans[i, 1]].tobytes())
+            word = known[key]
+            if word is not None:
+                document.append(word)
+        found.append(document[:LONGEST])
     return found
+
+
+def _word(token: bytes) -> str | None:
+    """The word as the dictionary holds it; None when it may not enter."""
+    word = token.decode().lower().replace("\u2019", "'")
+    return word if len(word) > 1 and word not in STOP_WORDS and any(c.isalpha() for c in word) else None
 
 
 def dictionary(task: Task, work: Workspace) -> None:

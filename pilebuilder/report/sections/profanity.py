@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from pilebuilder.report import charts
-from pilebuilder.report.cells import TOO_FEW_SENTENCES, Cell, not_measured, too_few
+from pilebuilder.report.cells import TOO_FEW_DOCUMENTS, TOO_FEW_SENTENCES, Cell, not_measured, too_few
 from pilebuilder.report.facts import Facts
 from pilebuilder.report.sections.composition import parts_of, weights
-from pilebuilder.report.stats import interval, ratios, wilson
+from pilebuilder.report.stats import interval, ratios
 from pilebuilder.report.table import Column, Figure, Prose, Section, Table
 
 TITLE = "Profanity and toxic sentences"
@@ -41,7 +41,8 @@ def rate_table(facts: Facts) -> Table:
             n = held["sentences"] if held else 0
             rows.append((name, n, too_few(n), *[None] * 7))
             continue
-        documents = held["toxic_documents"] / held["documents"]
+        n = held["documents"]
+        documents = held["toxic_documents"] / n if n >= TOO_FEW_DOCUMENTS else too_few(n)
         rows.append((name, held["sentences"], held["words"], word[0], *word[1], sentence[0], *sentence[1], documents))
     share = (corpus_rate(facts, 3, 2), corpus_rate(facts, 1, 0))
     whole = ("Whole corpus", None, None, share[0], None, None, share[1], None, None, None)
@@ -145,6 +146,3 @@ def section(facts: Facts) -> Section:
         lead=lead,
         blocks=(*(f for f in figures if f), rate_table(facts), *([frequent] if frequent else [])),
     )
-
-
-__all__ = ["rates", "section", "wilson"]

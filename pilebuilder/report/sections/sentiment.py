@@ -329,6 +329,9 @@ def section(facts: Facts) -> Section:
     ranked, scored, best, _ = biased_words(facts)
     gender = list(axes(facts)["gender"])
     figure = gender_figure(best, gender)
+    none = Prose(
+        text=f"No adjective or adverb is tied to a group: none has |z| above {LEAST_Z} in {LEAST_SENTENCES} sentences."
+    )
     terms = "; ".join(f"{g}: {', '.join(t)}" for groups in axes(facts).values() for g, t in groups.items())
     names = [f"{g} {show(found[WHOLE][g].value, 'number', digits=3)}" for g in gender if found[WHOLE][g].enough]
     lead = f"Mean sentiment around {', '.join(names)}." if len(names) == 2 else "Sentences that name groups of people."
@@ -339,10 +342,10 @@ def section(facts: Facts) -> Section:
         blocks=(
             Prose(text=WARNING, remark=True),
             *([figure] if figure else []),
-            ranked,
+            *([ranked] if ranked.rows else [none]),
             *(group_figure(facts, found, axis) for axis in axes(facts)),
             sentiment_table(facts, found),
-            scored,
+            *([scored] if scored.rows else []),
             Prose(text=f"Terms ({facts.config.get('terms', 'pile')} preset), whole words, case folded: {terms}."),
         ),
     )
