@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -41,6 +41,24 @@ COLUMNS = (*_OWNER, "bytes")
 SHARES = tuple(_SHARES)
 
 
+class _Words:
+    """Hashes and lengths of words; the memory goes to the next text when nobody needs these any more, since fresh
+    pages cost the system as much as a tenth of the measuring."""
+
+    __slots__ = ("hashes", "lengths")
+    spare: ClassVar[list[tuple[np.ndarray, np.ndarray]]] = []
+
+    def __init__(self, room: int) -> None:
+        held = self.spare.pop() if self.spare else None
+        if held is None or not room <= len(held[0]) <= 4 * room:
+            held = np.empty(room, np.uint64), np.empty(room, np.int32)
+        self.hashes, self.lengths = held
+
+    def __del__(self) -> None:
+        if not self.spare:
+            self.spare.append((self.hashes, self.lengths))
+
+
 class TextStats:
     """Named columns, one entry per document; each an attribute, read-only by convention.
 
@@ -66,7 +84,7 @@ class TextStats:
         self._stop_words = stop_words
         self._columns: dict[str, np.ndarray] = {}
         # hashes and lengths of all words, and the first and last of each document, for the n-grams
-        self._hashes: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray] | None = None
+        self._hashes: tuple[_Words, np.ndarray, np.ndarray] | None = None
 
     def __len__(self) -> int:
         return len(self._starts)
@@ -98,8 +116,8 @@ class TextStats:
         taken = TextStats(self._data, self._starts[rows], self._ends[rows], self._stop_words)
         taken._columns = {name: column[rows] for name, column in self._columns.items()}
         if self._hashes is not None:
-            hashes, lengths, first, last = self._hashes
-            taken._hashes = hashes, lengths, first[rows], last[rows]
+            words, first, last = self._hashes
+            taken._hashes = words, first[rows], last[rows]
         return taken
 
 
@@ -130,14 +148,14 @@ def _measure_words(stats: TextStats) -> np.ndarray:
     n = len(stats)
     sizes = stats._ends - stats._starts
     room = int(np.minimum(sizes, wordstats.MAX_WORDS).sum())
-    hashes, lengths = np.empty(room, np.uint64), np.empty(room, np.int32)
+    words = _Words(room)
     spans, firsts = np.empty(2 * (MAX_CHUNK + 8), np.int64), np.empty(n + 1, np.int64)
     out = np.zeros((n, len(wordstats.COLUMNS)), np.int64)
     wordstats.word_stats(
         stats._data, stats._starts, stats._ends, classes(), *special_tables(),
-        *wordstats.stop_tables(stats._stop_words), spans, hashes, lengths, firsts, out,
+        *wordstats.stop_tables(stats._stop_words), spans, words.hashes, words.lengths, firsts, out,
     )  # fmt: skip
-    stats._hashes = hashes, lengths, firsts[:-1], firsts[1:]
+    stats._hashes = words, firsts[:-1], firsts[1:]
     return out
 
 
@@ -145,12 +163,21 @@ def _measure_ngrams(stats: TextStats) -> np.ndarray:
     if stats._hashes is None:
         stats.words  # noqa: B018  (the words are a by-product)
     assert stats._hashes is not None
-    hashes, lengths, firsts, lasts = stats._hashes
+    words, firsts, lasts = stats._hashes
     most = int((lasts - firsts).max(initial=0))
     sketch, table = np.empty(_power(8 * most), np.uint8), np.zeros(2 * _power(2 * most), np.uint64)
     out = np.zeros((len(stats), len(ngrams.COLUMNS)), np.int64)
     ngrams.ngram_stats(
-        hashes, lengths, firsts, lasts, 1, sketch, table, np.empty(most, np.int64), np.empty(most, np.uint64), out
+        words.hashes,
+        words.lengths,
+        firsts,
+        lasts,
+        1,
+        sketch,
+        table,
+        np.empty(most, np.int64),
+        np.empty(most, np.uint64),
+        out,
     )
     stats._hashes = None
     return out

@@ -138,7 +138,7 @@ def disagreements(texts: list[str], found: dict[str, list[Any]], theirs: dict[st
             tokens = split_into_words(texts[row])
             stats = text_stats(*text_buffers(column([texts[row]])))
             stats.words
-            mine = stats._hashes[0].tolist()
+            mine = stats._hashes[0].hashes.tolist()
             same = mine[: len(tokens)] == [hash_of(t.encode()) for t in tokens] and int(stats.word_tokens[0]) == len(
                 tokens
             )
@@ -195,19 +195,67 @@ def fresh(docs: Any) -> Any:
 
 
 def throughput(texts: list[str], rounds: int = 5) -> dict[str, Any]:
-    """MB/s of one core over a long run, all four families and each alone; and the repair step against ftfy."""
+    """MB/s of one core over a long run, all four families and each alone, in pieces of the size that a build uses."""
     from pilebuilder import registry
+    from pilebuilder.steps import CHUNK_BYTES
 
-    docs = table_of(texts)
+    tables = [table_of(block) for block in blocks(texts, CHUNK_BYTES)]
     mb = sum(len(text.encode()) for text in texts) / 1e6
     result: dict[str, Any] = {}
-    ours(docs)
-    result["filters_mb_s"] = round(mb / median(spent(lambda: ours(fresh(docs)))[0] for _ in range(rounds)), 1)
+    ours(tables[0])
+    runs = [spent(lambda: [ours(fresh(docs)) for docs in tables])[0] for _ in range(rounds)]
+    result["filters_mb_s"] = round(mb / median(runs), 1)
     for name in FAMILIES:
         step = registry.make("step", name, {"unspaced": "apply"})
-        seconds = median(spent(lambda step=step: step.rules(fresh(docs)))[0] for _ in range(rounds))
-        result[f"{name.replace('-', '_')}_mb_s"] = round(mb / seconds, 1)
+        runs = [spent(lambda step=step: [step.rules(fresh(docs)) for docs in tables])[0] for _ in range(rounds)]
+        result[f"{name.replace('-', '_')}_mb_s"] = round(mb / median(runs), 1)
     return result
+
+
+def clean_and_filter(gigabytes: float) -> dict[str, Any]:
+    """The whole clean and filter pass over so much text, as a worker does it: peak memory, and MB/s of one core."""
+    command = [sys.executable, "-m", "tests.benchmarks.filters", "--run", "pass", str(gigabytes), "."]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    return dict(json.loads(done.stdout.splitlines()[-1]))
+
+
+def run_pass(gigabytes: float) -> None:
+    import resource
+
+    import pyarrow as pa
+
+    from pilebuilder import registry
+    from pilebuilder.document import Docs
+    from pilebuilder.ledger import Count, Journal
+    from pilebuilder.partition import PARTITION_BYTES, pieces
+    from pilebuilder.steps import CHUNK_BYTES, run_steps
+
+    cleaning = ("ftfy", "control-characters", "whitespace", "boilerplate")
+    steps = [(name, registry.make("step", name, {})) for name in cleaning]
+    rules = [(name, registry.make("step", name, {})) for name in ("length", *FAMILIES)]
+    partition, size = [], 0
+    for _, text in corpus.read(corpus.folder() / "docs.jsonl.zst"):
+        partition.append(text)
+        size += len(text.encode())
+        if size > PARTITION_BYTES:
+            break
+    table, done, kept, start = table_of(partition).table, 0, 0, time.process_time()
+    del partition
+    while done < gigabytes * 1e9:
+        journal, left = Journal("filter"), []
+        for piece, _ in pieces(table, CHUNK_BYTES):
+            docs = Docs(table=piece.combine_chunks(), component="bench", journal=journal, count=Count())
+            left.append(run_steps(docs, [("clean", steps), ("filter", rules)]).table)
+        kept += pa.concat_tables(left, promote_options="default").num_rows
+        done += size
+    seconds = time.process_time() - start
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    figures = {
+        "pass_peak_mib": round(peak),
+        "pass_mb_s": round(done / 1e6 / seconds, 1),
+        "pass_gb": round(done / 1e9, 2),
+    }
+    print(json.dumps(figures | {"pass_kept": kept}))
 
 
 def ftfy_side_by_side(texts: list[str]) -> dict[str, Any]:
@@ -234,7 +282,7 @@ def ftfy_side_by_side(texts: list[str]) -> dict[str, Any]:
 
 
 def start_up() -> dict[str, Any]:
-    """Wall seconds until a fresh process has judged its first text: with an empty cache, and with a warm one."""
+    """Seconds (wall, CPU) until a fresh process has judged and repaired a text: with an empty cache, a warm one."""
     code = (
         "import sys; sys.path.insert(0, '.'); from tests.benchmarks.filters import ours, table_of;"
         "ours(table_of(['a b c.']));"
@@ -243,10 +291,16 @@ def start_up() -> dict[str, Any]:
     times = []
     with tempfile.TemporaryDirectory() as cache:
         for _ in range(4):
-            start = time.monotonic()
+            start, before = time.monotonic(), os.times()
             subprocess.run([sys.executable, "-c", code], check=True, env=os.environ | {"PILEBUILDER_CACHE": cache})
-            times.append(time.monotonic() - start)
-    return {"first_compile_s": round(times[0], 1), "worker_ready_s": round(min(times[1:]), 2)}
+            after = os.times()
+            used = after.children_user + after.children_system - before.children_user - before.children_system
+            times.append((time.monotonic() - start, used))
+    warm = [min(column) for column in zip(*times[1:], strict=True)]
+    return {
+        "first_compile_s": round(times[0][0], 1), "first_compile_cpu_s": round(times[0][1], 1),
+        "worker_ready_s": round(warm[0], 2), "worker_ready_cpu_s": round(warm[1], 2),
+    }  # fmt: skip
 
 
 def whole_process(texts: list[str], mb: float) -> dict[str, Any]:
@@ -278,23 +332,32 @@ def whole_process(texts: list[str], mb: float) -> dict[str, Any]:
 
 
 def run_ours(source: Path, folder: Path) -> None:
-    import orjson
+    """The project's own reader, steps and writer of JSON lines, without the bookkeeping of a build."""
     import pyarrow as pa
     import zstandard
 
     from pilebuilder import registry
     from pilebuilder.document import Docs, schema
-    from pilebuilder.document import texts as column
     from pilebuilder.ledger import Count, Journal
+    from pilebuilder.read.base import Batch, Raw
+    from pilebuilder.shard.lines import json_lines
 
-    raw = zstandard.ZstdDecompressor().decompress(source.read_bytes(), max_output_size=1 << 31)
-    texts = [orjson.loads(line)["text"] for line in raw.splitlines()]
-    docs = table_of(texts)
-    for name in FAMILIES:
-        docs = registry.make("step", name, {"unspaced": "apply"})(docs.within("filter", name))
-    lines = b"".join(orjson.dumps({"text": text}) + b"\n" for text in docs.text.to_pylist())
-    (folder / "ours.jsonl.zst").write_bytes(zstandard.ZstdCompressor(level=1).compress(lines))
-    del column, Docs, schema, Count, Journal, pa
+    steps = [(name, registry.make("step", name, {"unspaced": "apply"})) for name in FAMILIES]
+    raw = Raw(path=source, name=source.name, sha256="", bytes=source.stat().st_size, component="bench")
+    journal, count = Journal("filter"), Count()
+    with (folder / "ours.jsonl.zst").open("wb") as file, zstandard.ZstdCompressor(level=1).stream_writer(file) as out:
+        for item in registry.make("reader", "jsonl")(raw):
+            if not isinstance(item, Batch):
+                raise SystemExit(f"not a document: {item}")
+            missing = [name for name in schema().names if name not in item.table.column_names]
+            columns = {name: pa.nulls(item.table.num_rows, pa.string()) for name in missing}
+            table = pa.table({**{n: item.table.column(n) for n in item.table.column_names}, **columns})
+            docs = Docs(table=table, component="bench", journal=journal, count=count, stage="filter")
+            for name, step in steps:
+                docs = step(docs.within("filter", name))
+            if len(docs):
+                lines, bounds = json_lines(docs.table, ["id"])
+                out.write(lines[: bounds[-1]].tobytes())
 
 
 def run_datatrove(source: Path, folder: Path) -> None:
@@ -314,10 +377,13 @@ def main() -> None:
     )
     parser.add_argument("--mb", type=float, default=12, help="MB on which the rivals run")
     parser.add_argument("--whole", type=float, default=40, help="MB for the whole processes; 0: leave out")
+    parser.add_argument("--gigabytes", type=float, default=1, help="text of the whole clean and filter pass")
     parser.add_argument("--run", nargs=3, metavar=("NAME", "SOURCE", "FOLDER"), help=argparse.SUPPRESS)
     chosen = parser.parse_args()
     if chosen.run:
         name, source, folder = chosen.run
+        if name == "pass":
+            return run_pass(float(source))
         return (run_ours if name == "ours" else run_datatrove)(Path(source), Path(folder))
     pairs = corpus.samples() + (list(corpus.read(chosen.docs)) if chosen.docs.is_file() else [])
     if not pairs:
@@ -330,6 +396,8 @@ def main() -> None:
             part.append(text)
             size += len(text.encode()) / 1e6
     figures = throughput(texts) | side_by_side(part) | ftfy_side_by_side(part) | start_up()
+    if chosen.docs == corpus.folder() / "docs.jsonl.zst" and chosen.docs.is_file():
+        figures |= clean_and_filter(chosen.gigabytes)
     if chosen.whole:
         figures |= whole_process(texts, chosen.whole)
     figures["corpus_mb"] = round(sum(len(text.encode()) for text in texts) / 1e6, 1)

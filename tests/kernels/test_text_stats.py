@@ -25,8 +25,8 @@ def words_of(text: str) -> list[int]:
     stats = text_stats(*buffers([text]))
     stats.words
     assert stats._hashes is not None
-    hashes, _, first, last = stats._hashes
-    return [int(h) for h in hashes[first[0] : last[0]]]
+    words, first, last = stats._hashes
+    return [int(h) for h in words.hashes[first[0] : last[0]]]
 
 
 @settings(max_examples=400, deadline=None)
@@ -104,3 +104,18 @@ def test_one_line_of_many_megabytes_is_bounded() -> None:
     assert stats.dup_pieces[0] == MAX_LINES // 8 - 2
     assert stats.word_tokens[1] == 3_000_000
     assert isinstance(stats, TextStats)
+
+
+def test_statistics_held_at_the_same_time_do_not_share_words() -> None:
+    """The memory of words is used again only when nobody can ask for their n-grams any more."""
+    first = text_stats(*buffers(["a b a b a b c d"]))
+    first.words
+    second = text_stats(*buffers(["x y z x y z x y z"]))
+    second.words
+    kept = first.take(np.array([0]))
+    del first
+    third = text_stats(*buffers(["q r s t u v w q"]))
+    third.words
+    assert kept.top_2_gram_chars.tolist() == [3 * 3]
+    assert second.top_3_gram_chars.tolist() == [3 * 5]
+    assert third.top_2_gram_chars.tolist() == [3]
