@@ -1,0 +1,198 @@
+"""Verbs of a build: the stages, and what a build folder can tell."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pilebuilder.cli.options import Address, Folder, Inputs, Kind, LogJson, Out, RecipeName, Store, Workers, run_build
+
+app = typer.Typer()
+
+
+@app.command()
+def build(
+    recipe: Inputs,
+    out: Out = None,
+    workers: Workers = 0,
+    executor: Kind = None,
+    address: Address = None,
+    log_json: LogJson = False,
+    store: Store = None,
+) -> None:
+    """Build a corpus: every stage from fetch to report.
+
+    Running the same command again does only what is missing; after a kill it goes on where it stopped.
+
+    Examples:
+
+      pilebuilder build quickstart
+
+      pilebuilder build my-recipe.yaml --out /data/my-corpus --workers 8
+    """
+    run_build(recipe, out, "report", workers, executor, address, log_json, store)
+
+
+def _stage_command(name: str, does: str, example: str) -> None:
+    def run_stage(
+        inputs: Inputs,
+        out: Out = None,
+        workers: Workers = 0,
+        executor: Kind = None,
+        address: Address = None,
+        log_json: LogJson = False,
+        store: Store = None,
+    ) -> None:
+        if name == "report" and inputs[0] == "diff" and len(inputs) == 3:
+            from pilebuilder import tools
+
+            raise typer.Exit(tools.report_diff(Path(inputs[1]), Path(inputs[2]), out))
+        run_build(inputs, out, name, workers, executor, address, log_json, store)
+
+    run_stage.__doc__ = f"{does}\n\nExamples:\n\n  pilebuilder {name} my-recipe.yaml\n\n{example}"
+    app.command(name)(run_stage)
+
+
+_ALONE = "  pilebuilder {0} data/*.jsonl.zst -o out/      (on files, with this stage's defaults)"
+for _name, _does in (
+    ("fetch", "Fetch raw files: address -> file with digest, terms and time."),
+    ("read", "Read raw files into documents (runs the stages before it first)."),
+    ("clean", "Edit text: mojibake, whitespace, control characters."),
+    ("dedup", "Find duplicates, verify them, keep one of each."),
+    ("mix", "Weigh components, hold out val and test, fix the global order."),
+    ("shard", "Write train/NN.jsonl.zst, val.jsonl.zst, test.jsonl.zst."),
+    ("tokenize", "Write token shards (.bin and .idx) of the output shards."),
+    ("report", "Describe the corpus: tables, figures, one HTML page."),
+):
+    _more = "" if _name in ("fetch", "mix") else _ALONE.format(_name)
+    if _name == "report":
+        _more += "\n\n  pilebuilder report diff OLD-FOLDER NEW-FOLDER      (what changed between two corpora)"
+    _stage_command(_name, _does, _more)
+
+
+@app.command("filter")
+def filter_(
+    inputs: Inputs,
+    out: Out = None,
+    workers: Workers = 0,
+    executor: Kind = None,
+    address: Address = None,
+    log_json: LogJson = False,
+    store: Store = None,
+    audit: Annotated[
+        bool, typer.Option("--audit", help="try every rule on every document; write a table and a page, drop nothing")
+    ] = False,
+) -> None:
+    """Drop documents, each with a reason: language, length, quality.
+
+    Examples:
+
+      pilebuilder filter my-recipe.yaml
+
+      pilebuilder filter my-recipe.yaml --audit      (what each rule removes, alone and last of all)
+
+      pilebuilder filter data/*.jsonl.zst -o out/      (on files, with this stage's defaults)
+    """
+    if audit:
+        from pilebuilder import tools
+
+        run_build(inputs, out, "read", workers, executor, address, log_json, store, then=tools.audit)
+    run_build(inputs, out, "filter", workers, executor, address, log_json, store)
+
+
+@app.command()
+def plan(
+    recipe: RecipeName,
+    out: Out = None,
+    offline: Annotated[bool, typer.Option("--offline", help="do not ask upstreams what they offer")] = False,
+) -> None:
+    """Show what a build would fetch and need, run and reuse, without running it.
+
+    Terms to accept, keys to set and folders to give are listed for every component.
+
+    Examples:
+
+      pilebuilder plan quickstart
+
+      pilebuilder plan pile --offline
+    """
+    from pilebuilder import command
+
+    command.show_plan(recipe, out, ask=not offline)
+
+
+@app.command()
+def status(folder: Folder) -> None:
+    """Show what an output folder holds: stages, documents kept and lost, whether a run is live.
+
+    Example:
+
+      pilebuilder status corpus/quickstart
+    """
+    from pilebuilder import command
+
+    command.show_status(folder)
+
+
+@app.command()
+def why(
+    document: Annotated[str, typer.Argument(help="a document id, or its first 8 or more digits")], folder: Folder
+) -> None:
+    """Tell a document's whole history: where it came from, every edit, why it left or where it is.
+
+    Example:
+
+      pilebuilder why 3f9a01c2 corpus/quickstart
+    """
+    from pilebuilder import command
+
+    raise typer.Exit(command.show_why(folder, document))
+
+
+@app.command()
+def verify(
+    folder: Folder, as_json: Annotated[bool, typer.Option("--json", help="print findings as JSON")] = False
+) -> None:
+    """Recompute every digest and every sum of a finished build; name each file that differs.
+
+    Example:
+
+      pilebuilder verify corpus/quickstart
+    """
+    from pilebuilder import command
+
+    raise typer.Exit(command.show_verify(folder, as_json))
+
+
+@app.command("store")
+def store_(
+    collect: Annotated[bool, typer.Option("--collect", help="remove raw files that no corpus here uses")] = False,
+    unused_days: Annotated[
+        float, typer.Option("--unused-days", min=0, help="only those unused for so many days")
+    ] = 30,
+    store: Store = None,
+) -> None:
+    """Show the shared store of raw files, or collect what no corpus uses any more.
+
+    Example:
+
+      pilebuilder store --collect --unused-days 90
+    """
+    from pilebuilder import tools
+
+    raise typer.Exit(tools.raw_store(store, collect, unused_days))
+
+
+@app.command()
+def doctor() -> None:
+    """Check this installation: libraries, models, cores, memory, disk.
+
+    Example:
+
+      pilebuilder doctor
+    """
+    from pilebuilder import command
+
+    raise typer.Exit(command.show_doctor())
