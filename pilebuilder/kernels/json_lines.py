@@ -4,9 +4,6 @@ It accepts a line only when every byte of it is JSON by RFC 8259 and nothing in 
 keys, a repeated text key, nesting beyond 64, numbers that a double cannot hold, broken syntax) is left to the caller,
 who asks a general parser; so a text that comes from here is the text that parser would give. UTF-8 is checked by the
 caller for a whole block at once.
-
-Strings are passed over eight bytes at a time: one word tells whether a quote, a backslash or a control character is
-among them (the "has zero byte" test, Hacker's Delight 6-1).
 """
 
 from __future__ import annotations
@@ -14,21 +11,8 @@ from __future__ import annotations
 import numpy as np
 from numba import types
 
-from pilebuilder.kernels.jit import (
-    BYTES,
-    INT64,
-    INT64S,
-    address,
-    byte,
-    device,
-    i64,
-    kernel,
-    load8,
-    set_byte,
-    set_i64,
-    store8,
-    trailing_zeros,
-)
+from pilebuilder.kernels.jit import BYTES, INT64, INT64S, address, byte, device, i64, kernel, set_byte, set_i64
+from pilebuilder.kernels.json_values import blank, copy, decode, past_value, string
 
 PAD = 16
 """Bytes that must follow the data of a block, and that outputs must have beyond what they can hold."""
@@ -42,12 +26,6 @@ _LONGS = types.Array(types.int64, 1, "C")
 _SPANS = types.Array(types.int64, 2, "C")
 _KINDS = types.Array(types.uint8, 2, "C")
 
-_ONES = np.uint64(0x0101010101010101)
-_HIGH = np.uint64(0x8080808080808080)
-_QUOTES = np.uint64(0x2222222222222222)
-_SLASHES = np.uint64(0x5C5C5C5C5C5C5C5C)
-_BLANKS = np.uint64(0x2020202020202020)
-
 
 @kernel(INT64(BYTES))
 def newlines(b: np.ndarray) -> int:
@@ -59,246 +37,6 @@ def newlines(b: np.ndarray) -> int:
 
 
 @device
-def _special(word: int) -> int:
-    """High bits set from the first byte on that is a quote, a backslash or a control character; 0 if there is none."""
-    q = word ^ _QUOTES
-    s = word ^ _SLASHES
-    return (((q - _ONES) & ~q) | ((s - _ONES) & ~s) | ((word - _BLANKS) & ~word)) & _HIGH
-
-
-@device
-def _blank(b: int, i: int) -> int:
-    """The first byte from `i` on that is no white space within a line."""
-    while True:
-        c = byte(b, i)
-        if c != 32 and c != 9 and c != 13:
-            return i
-        i += 1
-
-
-@device
-def _hex4(b: int, i: int) -> int:
-    """Four hex digits as a number, or -1."""
-    value = 0
-    for k in range(4):
-        c = byte(b, i + k)
-        if 48 <= c <= 57:
-            c -= 48
-        else:
-            c |= 32
-            if c < 97 or c > 102:
-                return -1
-            c -= 87
-        value = value * 16 + c
-    return value
-
-
-@device
-def _escape(b: int, i: int) -> tuple[int, int]:
-    """The escape whose letter is at `i`: (byte after it, code point), or (-1, 0) if it is none or a lone surrogate."""
-    c = byte(b, i)
-    if c == 117:
-        v = _hex4(b, i + 1)
-        i += 5
-        if v < 0:
-            return -1, 0
-        if 0xD800 <= v < 0xE000:
-            if v >= 0xDC00 or byte(b, i) != 92 or byte(b, i + 1) != 117:
-                return -1, 0
-            w = _hex4(b, i + 2)
-            if w < 0xDC00 or w >= 0xE000:
-                return -1, 0
-            return i + 6, 0x10000 + ((v - 0xD800) << 10) + (w - 0xDC00)
-        return i, v
-    if c == 110:
-        c = 10
-    elif c == 116:
-        c = 9
-    elif c == 114:
-        c = 13
-    elif c == 98:
-        c = 8
-    elif c == 102:
-        c = 12
-    elif c != 34 and c != 92 and c != 47:
-        return -1, 0
-    return i + 1, c
-
-
-@device
-def _utf8(out: int, o: int, v: int) -> int:
-    """Write a code point; the end of the output."""
-    if v < 0x80:
-        set_byte(out, o, v)
-        return o + 1
-    if v < 0x800:
-        set_byte(out, o, 0xC0 | (v >> 6))
-        set_byte(out, o + 1, 0x80 | (v & 63))
-        return o + 2
-    if v < 0x10000:
-        set_byte(out, o, 0xE0 | (v >> 12))
-        set_byte(out, o + 1, 0x80 | ((v >> 6) & 63))
-        set_byte(out, o + 2, 0x80 | (v & 63))
-        return o + 3
-    set_byte(out, o, 0xF0 | (v >> 18))
-    set_byte(out, o + 1, 0x80 | ((v >> 12) & 63))
-    set_byte(out, o + 2, 0x80 | ((v >> 6) & 63))
-    set_byte(out, o + 3, 0x80 | (v & 63))
-    return o + 4
-
-
-@device
-def _string(b: int, i: int) -> int:
-    """The byte after the string whose first character is at `i`; negative if it holds an escape; 0 if it is bad."""
-    escaped = False
-    while True:
-        found = _special(load8(b, i))
-        if found == 0:
-            i += 8
-            continue
-        i += trailing_zeros(found) >> 3
-        c = byte(b, i)
-        if c == 34:
-            return -(i + 1) if escaped else i + 1
-        if c != 92:
-            return 0
-        escaped = True
-        i, _ = _escape(b, i + 1)
-        if i < 0:
-            return 0
-
-
-@device
-def _decode(b: int, i: int, out: int, o: int) -> tuple[int, int]:
-    """The string whose first character is at `i`, written at `o`: (byte after it, end of output) or (-1, o)."""
-    while True:
-        word = load8(b, i)
-        found = _special(word)
-        store8(out, o, word)
-        if found == 0:
-            i += 8
-            o += 8
-            continue
-        step = trailing_zeros(found) >> 3
-        i += step
-        o += step
-        c = byte(b, i)
-        if c == 34:
-            return i + 1, o
-        if c != 92:
-            return -1, o
-        i, v = _escape(b, i + 1)
-        if i < 0:
-            return -1, o
-        o = _utf8(out, o, v)
-
-
-@device
-def _number(b: int, i: int) -> int:
-    """The byte after a number, or -1 if it is none or too large for comfort: 18 digits, exponents of 2."""
-    if byte(b, i) == 45:
-        i += 1
-    start = i
-    while 48 <= byte(b, i) <= 57:
-        i += 1
-    if i == start or i - start > 18 or (byte(b, start) == 48 and i - start > 1):
-        return -1
-    if byte(b, i) == 46:
-        i += 1
-        start = i
-        while 48 <= byte(b, i) <= 57:
-            i += 1
-        if i == start:
-            return -1
-    if byte(b, i) | 32 == 101:
-        i += 1
-        if byte(b, i) == 43 or byte(b, i) == 45:
-            i += 1
-        start = i
-        while 48 <= byte(b, i) <= 57:
-            i += 1
-        if i == start or i - start > 2:
-            return -1
-    return i
-
-
-@device
-def _scalar(b: int, i: int) -> int:
-    """The byte after a number or literal, or -1."""
-    c = byte(b, i)
-    if c == 45 or 48 <= c <= 57:
-        return _number(b, i)
-    if c == 116 and byte(b, i + 1) == 114 and byte(b, i + 2) == 117 and byte(b, i + 3) == 101:
-        return i + 4
-    if c == 110 and byte(b, i + 1) == 117 and byte(b, i + 2) == 108 and byte(b, i + 3) == 108:
-        return i + 4
-    if c == 102 and byte(b, i + 1) == 97 and byte(b, i + 2) == 108 and byte(b, i + 3) == 115 and byte(b, i + 4) == 101:
-        return i + 5
-    return -1
-
-
-@device
-def _key(b: int, i: int) -> int:
-    """From the quote of an object's key to its value, or -1."""
-    if byte(b, i) != 34:
-        return -1
-    i = abs(_string(b, i + 1))
-    if i == 0:
-        return -1
-    i = _blank(b, i)
-    return _blank(b, i + 1) if byte(b, i) == 58 else -1
-
-
-@device
-def _value(b: int, i: int) -> int:
-    """The byte after any value, or -1. Objects and arrays go on a stack of 64 bits."""
-    objects = np.uint64(0)
-    depth = 0
-    while True:
-        c = byte(b, i)
-        if c == 34:
-            i = abs(_string(b, i + 1))
-            if i == 0:
-                return -1
-        elif c == 123 or c == 91:
-            if depth == 64:
-                return -1
-            i = _blank(b, i + 1)
-            if byte(b, i) == c + 2:  # } and ] come two after { and [
-                i += 1
-            else:
-                objects = (objects << np.uint64(1)) | np.uint64(c == 123)
-                depth += 1
-                if c == 123:
-                    i = _key(b, i)
-                    if i < 0:
-                        return -1
-                continue
-        else:
-            i = _scalar(b, i)
-            if i < 0:
-                return -1
-        while depth > 0:
-            i = _blank(b, i)
-            c = byte(b, i)
-            is_object = (objects & np.uint64(1)) != 0
-            if c == 44:
-                i = _blank(b, i + 1)
-                if is_object:
-                    i = _key(b, i)
-                    if i < 0:
-                        return -1
-                break
-            if c != (125 if is_object else 93):
-                return -1
-            i += 1
-            objects >>= np.uint64(1)
-            depth -= 1
-        if depth == 0:
-            return i
-
-
-@device
 def _same(b: int, start: int, end: int, keys: int, first: int, stop: int) -> bool:
     if end - start != stop - first:
         return False
@@ -306,15 +44,6 @@ def _same(b: int, start: int, end: int, keys: int, first: int, stop: int) -> boo
         if byte(b, start + k) != byte(keys, first + k):
             return False
     return True
-
-
-@device
-def _copy(b: int, start: int, end: int, out: int, o: int) -> int:
-    """Copy a span, eight bytes at a time (the output has room for the excess)."""
-    length = end - start
-    for k in range(0, length, 8):
-        store8(out, o + k, load8(b, start + k))
-    return o + length
 
 
 @device
@@ -370,20 +99,20 @@ def _lone(
     place = row * SLOTS + ID
     kind = byte(kinds, place)
     if kind == MISSING or (kind == OTHER and byte(b, i64(spans, 2 * place)) == 110):
-        return _copy(b, start, end, meta, m)
+        return copy(b, start, end, meta, m)
     first, stop = i64(ends, ID - 1), i64(ends, ID)
     if kind == OTHER or _holds(b, start, end, keys, first, stop):
         return -1
     set_byte(meta, m, 123)
     set_byte(meta, m + 1, 34)
-    m = _copy(keys, first, stop, meta, m + 2)
+    m = copy(keys, first, stop, meta, m + 2)
     set_byte(meta, m, 34)
     set_byte(meta, m + 1, 58)
-    m = _copy(b, i64(spans, 2 * place), i64(spans, 2 * place + 1), meta, m + 2)
-    if byte(b, _blank(b, start + 1)) != 125:
+    m = copy(b, i64(spans, 2 * place), i64(spans, 2 * place + 1), meta, m + 2)
+    if byte(b, blank(b, start + 1)) != 125:
         set_byte(meta, m, 44)
         m += 1
-    return _copy(b, start + 1, end, meta, m)
+    return copy(b, start + 1, end, meta, m)
 
 
 @device
@@ -397,29 +126,29 @@ def _line(
     others = lone_start = lone_end = 0
     c = 44
     while c == 44:
-        start = _blank(b, i + 1)
+        start = blank(b, i + 1)
         if byte(b, start) != 34:
             return -1, o, m
-        close = _string(b, start + 1)
+        close = string(b, start + 1)
         if close <= 0:
             return -1, o, m
         slot = _slot(b, start + 1, close - 1, keys, ends)
-        i = _blank(b, close)
+        i = blank(b, close)
         if byte(b, i) != 58:
             return -1, o, m
-        value = _blank(b, i + 1)
+        value = blank(b, i + 1)
         if slot == TEXT:
             if byte(b, value) != 34 or o != begin:
                 return -1, o, m
-            i, o = _decode(b, value + 1, text, o)
+            i, o = decode(b, value + 1, text, o)
         else:
             escaped = False
             if byte(b, value) == 34:
-                i = _string(b, value + 1)
+                i = string(b, value + 1)
                 escaped = i < 0
                 i = abs(i) if i else -1
             else:
-                i = _value(b, value)
+                i = past_value(b, value)
         if i < 0:
             return -1, o, m
         keep = slot != TEXT
@@ -430,13 +159,13 @@ def _line(
             keep = claimed > 0
         if keep:
             set_byte(meta, m, 44)
-            m = _copy(b, start, i, meta, m + 1)
+            m = copy(b, start, i, meta, m + 1)
             others += slot != ID
             if slot == SLOTS and byte(b, value) == 123:
                 lone_start, lone_end = value, i
-        i = _blank(b, i)
+        i = blank(b, i)
         c = byte(b, i)
-    i = _blank(b, i + 1)
+    i = blank(b, i + 1)
     while begin < o and byte(text, begin) <= 32:
         begin += 1
     if c != 125 or byte(b, i) != 10 or o == begin:
@@ -477,7 +206,7 @@ def scan(
     meta_ends[0] = 0
     while i < n:
         start = i
-        i = _blank(at, i)
+        i = blank(at, i)
         c = byte(at, i)
         if c == 10:
             i += 1
@@ -524,11 +253,11 @@ def gather(
         start = spans[row, 2 * slot]
         there[row] = True
         if kind == STRING:
-            o = _copy(at, start + 1, spans[row, 2 * slot + 1] - 1, out_at, o)
+            o = copy(at, start + 1, spans[row, 2 * slot + 1] - 1, out_at, o)
         elif kind == ESCAPED:
-            _, o = _decode(at, start + 1, out_at, o)
+            _, o = decode(at, start + 1, out_at, o)
         elif kind == NUMBER and numbers:
-            o = _copy(at, start, spans[row, 2 * slot + 1], out_at, o)
+            o = copy(at, start, spans[row, 2 * slot + 1], out_at, o)
         else:
             there[row] = False
         ends[row + 1] = o

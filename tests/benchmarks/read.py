@@ -14,6 +14,7 @@ import bz2
 import gzip
 import json
 import os
+import re
 import resource
 import subprocess
 import sys
@@ -100,9 +101,11 @@ def crawl(folder: Path, name: str, small: bool) -> Path:
 
 def repeated(folder: Path, name: str, data: bytes, record: bytes, times: int) -> Path:
     """An XML file with its records (everything from the first to the last end tag of `record`) several times."""
-    start, end = data.index(b"<" + record), data.rindex(b"</" + record + b">") + len(record) + 3
-    if record == b"row":
-        start, end = data.index(b"<row"), data.rindex(b"/>") + 2
+    found = re.search(b"<" + record + rb"[\s>]", data)
+    assert found, record
+    start = found.start()
+    closing = b"/>" if record == b"row" else b"</" + record + b">"
+    end = data.rindex(closing) + len(closing)
     path = folder / name
     path.write_bytes(data[:start] + (data[start:end] + b"\n") * times + data[end:])
     return path
@@ -234,18 +237,26 @@ RIVALS: dict[str, Callable[[list[Path]], int]] = {
 
 
 def children_cpu() -> tuple[float, int]:
-    """CPU seconds and largest peak memory of the live parser children."""
-    from pilebuilder.read import sandbox
-
-    seconds, peak = 0.0, 0
-    for child in sandbox._CHILDREN.values():
-        try:
-            fields = Path(f"/proc/{child.process.pid}/stat").read_text().rpartition(")")[2].split()
-            status = Path(f"/proc/{child.process.pid}/status").read_text()
-        except OSError:
-            continue
-        seconds += (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-        peak = max(peak, int(status.split("VmHWM:")[1].split()[0]) // 1024)
+    """CPU seconds of all child processes, ended or alive, and the largest peak memory of a live one in MiB."""
+    ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+    seconds, peak = ended.ru_utime + ended.ru_stime, 0
+    waiting = [os.getpid()]
+    while waiting:
+        parent = waiting.pop()
+        for task in Path(f"/proc/{parent}/task").iterdir():
+            try:
+                found = [int(pid) for pid in (task / "children").read_text().split()]
+            except OSError:
+                continue
+            for pid in found:
+                try:
+                    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+                    status = Path(f"/proc/{pid}/status").read_text()
+                except OSError:
+                    continue
+                seconds += sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
+                peak = max(peak, int(status.split("VmHWM:")[1].split()[0]) // 1024)
+                waiting.append(pid)
     return seconds, peak
 
 
@@ -296,6 +307,7 @@ def contest(name: str, folder: Path) -> dict[str, Any]:
         found[rival] = {
             "mb_per_s": round(size * share / other["cpu_seconds"], 2), "peak_mib": other["peak_mib"],
             "ours_is_faster_by": round(other["cpu_seconds"] / share / seconds, 2),
+            "documents": other["documents"],
         }  # fmt: skip
     seconds = sum(m["cpu_seconds"] for m in mine) / len(mine)
     found["ours"] = {
