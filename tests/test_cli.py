@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
+import typer
 
 from pilebuilder.build.lockfile import RunLock
 from pilebuilder.cli import app
@@ -62,11 +63,13 @@ def test_help_is_quick_and_imports_nothing_heavy() -> None:
 
 
 def test_every_verb_has_help_with_an_example() -> None:
-    groups = [((), app), *(((g.name,), g.typer_instance) for g in app.registered_groups)]
     verbs = []
+    groups: list[tuple[tuple[str, ...], typer.Typer]] = [((), app)]
     for prefix, group in groups:
-        for c in group.registered_commands:
-            verbs.append((*prefix, c.name or c.callback.__name__))
+        verbs += [(*prefix, c.name or c.callback.__name__) for c in group.registered_commands]
+        for inner in group.registered_groups:  # a group without a name adds its verbs to the one above
+            groups.append(((*prefix, inner.name) if isinstance(inner.name, str) else prefix, inner.typer_instance))
+    assert ("sources", "list") in verbs
     assert ("build",) in verbs
     for verb in verbs:
         done = run(*verb, "--help")
