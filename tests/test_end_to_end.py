@@ -145,7 +145,11 @@ def test_kill_and_resume_gives_the_same_bytes(recipe: Path, reference: Path, tmp
 def test_an_interrupted_command_says_how_to_go_on(recipe: Path, reference: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     run = subprocess.Popen(
-        command("build", recipe, "-o", out, "-w", 2), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        command("build", recipe, "-o", out, "-w", 2),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background job ignores it
     )
     assert run.stdout is not None
     while '"filter"' not in run.stdout.readline():
