@@ -160,6 +160,8 @@ class Recipe:
     components: tuple[Component, ...]
     stages: Mapping[str, Any] = field(default_factory=dict)
     """Each stage's validated `Config`; None when the recipe turns the stage off."""
+    sections: Mapping[str, Any] = field(default_factory=dict)
+    """What the recipe says about uses of the finished corpus, validated; not part of the digest."""
     plugins: tuple[str, ...] = ()
     """Absolute paths of the recipe's plug-in files."""
     digest: str = ""
@@ -247,10 +249,11 @@ def resolve_recipe(source: yamlfile.Source) -> Recipe:
     if not isinstance(source.data, dict):
         raise source.error((), "a recipe is a mapping that begins with `name:`")
     yamlfile.refuse_secrets(source.data, source)
-    head_data = {k: v for k, v in source.data.items() if k not in STAGES}
+    after = [name for name in registry.names("section") if name in source.data]
+    head_data = {k: v for k, v in source.data.items() if k not in STAGES and k not in after}
     for key in head_data:
         if key not in Head.model_fields:
-            known = [*Head.model_fields, *STAGES]
+            known = [*Head.model_fields, *STAGES, *registry.names("section")]
             raise source.error(
                 (key,), f"unknown key {key!r}{nearest(str(key), known)}; known here: {', '.join(known)}"
             )
@@ -267,8 +270,20 @@ def resolve_recipe(source: yamlfile.Source) -> Recipe:
     for name in STAGES:
         stages[name] = _stage(name, source)
     _refuse_strangers(components, stages, source)
+    sections = {
+        name: yamlfile.validate(registry.part("section", name).factory, source, (name,), source.data[name])
+        for name in after
+    }
     digest = hashlib.sha256(canonical(_content(head, components, stages)).encode()).hexdigest()
-    return Recipe(path=source.path, head=head, components=components, stages=stages, plugins=plugins, digest=digest)
+    return Recipe(
+        path=source.path,
+        head=head,
+        components=components,
+        stages=stages,
+        sections=sections,
+        plugins=plugins,
+        digest=digest,
+    )
 
 
 def _stage(name: str, source: yamlfile.Source) -> Any:
@@ -395,6 +410,10 @@ def json_schema() -> dict[str, Any]:
             }
         definitions.update(section.pop("$defs", {}))
         schema["properties"][name] = {"anyOf": [section, {"type": "null"}, {"const": False}]}
+    for name in registry.names("section"):
+        section = registry.part("section", name).factory.model_json_schema()
+        definitions.update(section.pop("$defs", {}))
+        schema["properties"][name] = section
     return schema
 
 

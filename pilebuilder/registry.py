@@ -28,7 +28,7 @@ from typing import Any, TypeVar
 
 from pilebuilder.errors import RecipeError, nearest
 
-KINDS = ("stage", "fetcher", "reader", "step", "sketch", "report")
+KINDS = ("stage", "fetcher", "reader", "step", "sketch", "report", "section")
 
 # Built-in parts live in these packages; importing one registers its parts. Packages import nothing heavy at top level.
 BUILT_IN: Mapping[str, tuple[str, ...]] = {
@@ -41,6 +41,7 @@ BUILT_IN: Mapping[str, tuple[str, ...]] = {
     "step": ("pilebuilder.clean", "pilebuilder.filter"),
     "sketch": ("pilebuilder.dedup",),
     "report": ("pilebuilder.report",),
+    "section": ("pilebuilder.train",),
 }
 GROUP = "pilebuilder.plugins"
 FILE = "pilebuilder_plugin_"
@@ -103,6 +104,8 @@ reader = functools.partial(register, "reader")
 step = functools.partial(register, "step")
 sketch = functools.partial(register, "sketch")
 report = functools.partial(register, "report")
+section = functools.partial(register, "section")
+"""A pydantic model: a section of a recipe that no stage reads, for what is done with a finished corpus."""
 
 
 @functools.cache

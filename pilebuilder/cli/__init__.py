@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from pilebuilder.cli import build, catalogue, tools
+from pilebuilder.cli import build, catalogue, tools, train
 from pilebuilder.errors import EXIT_FAILED, PilebuilderError
 
 app = typer.Typer(
@@ -20,6 +20,7 @@ app = typer.Typer(
 )
 for _group in (build, tools, catalogue):
     app.add_typer(_group.app)
+app.add_typer(train.app)
 
 
 def _version(wanted: bool) -> None:

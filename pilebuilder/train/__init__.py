@@ -57,6 +57,19 @@ def trace(corpus: Path, config: TrainConfig, step: int) -> list[Traced]:
     return trace_step(corpus, config, step)
 
 
+def corpus_of(out: Path) -> Path:
+    """The corpus that a run last trained on, as its logbook says."""
+    from pilebuilder.errors import PilebuilderError
+    from pilebuilder.train import logbook
+
+    path = out / "logbook.jsonl"
+    rows = logbook.read(path) if path.is_file() else []
+    found = [row["corpus"] for row in rows if row.get("event") in ("start", "resume") and "corpus" in row]
+    if not found:
+        raise PilebuilderError(f"{out} is not the folder of a training run")
+    return Path(found[-1])
+
+
 def _need_torch() -> None:
     from importlib.util import find_spec
 

@@ -11,10 +11,19 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    WithJsonSchema,
+    model_validator,
+)
 
 from pilebuilder.digest import canonical
 from pilebuilder.errors import RecipeError, nearest
+from pilebuilder.registry import section
 
 VOCABULARY_MULTIPLE = 128
 """Rows of embedding and head are padded to it, so that matrix kernels take their fast paths."""
@@ -36,7 +45,8 @@ def parse_tokens(value: Any) -> Any:
     return int(float(match[1].replace("_", "").replace(",", "")) * _SCALE[match[2].upper()])
 
 
-Tokens = Annotated[int, BeforeValidator(parse_tokens)]
+_WRITTEN = WithJsonSchema({"anyOf": [{"type": "integer"}, {"type": "string"}]})
+Tokens = Annotated[int, BeforeValidator(parse_tokens), _WRITTEN]
 
 
 class Part(BaseModel):
@@ -137,8 +147,17 @@ class Control(Part):
     """Limit of each component in evaluations during the run; whole documents are taken."""
 
 
+_START: dict[str, Any] = {"preset": {"type": "string"}, "depth": {"type": "integer", "minimum": 1}}
+
+
+@section("train")
 class TrainConfig(Part):
-    """Everything that decides a run, beside the tokens."""
+    """Everything that decides a run, beside the tokens.
+
+    Plain values may begin with ``preset: NAME`` or ``depth: LAYERS`` (the size dial); what else they say wins.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", json_schema_extra={"properties": _START})
 
     model: Model = Model()
     data: Data = Data()
@@ -175,6 +194,23 @@ class TrainConfig(Part):
         """SHA-256 (hex) of all but `control`."""
         return hashlib.sha256(canonical(self.model_dump(mode="json", exclude={"control"})).encode()).hexdigest()
 
+    @model_validator(mode="before")
+    @classmethod
+    def _begin(cls, content: Any) -> Any:
+        """Replace ``preset`` or ``depth`` by the settings it stands for."""
+        if not isinstance(content, dict) or not _START.keys() & content.keys():
+            return content
+        changes = {key: value for key, value in content.items() if key not in _START}
+        preset, depth = content.get("preset"), content.get("depth")
+        if (preset is None) == (depth is None):
+            raise ValueError("give one of preset and depth")
+        if depth is not None:
+            return merged(_sized(depth), changes)
+        if preset not in PRESETS:
+            hint = nearest(str(preset), PRESETS)
+            raise ValueError(f"no training preset {preset!r}{hint}; there are {', '.join(PRESETS)}")
+        return merged(PRESETS[preset], changes)
+
     @model_validator(mode="after")
     def _batches_divide(self) -> Self:
         length = self.data.sequence
@@ -188,20 +224,12 @@ class TrainConfig(Part):
     @classmethod
     def preset(cls, name: str, **changes: Any) -> TrainConfig:
         """A preset with changes: ``TrainConfig.preset("30m", tokens="1B", data={"sequence": 1024})``."""
-        if name not in PRESETS:
-            raise RecipeError(f"no training preset {name!r}{nearest(name, PRESETS)}; there are {', '.join(PRESETS)}")
-        return cls.parse(_merged(PRESETS[name], changes))
+        return cls.parse({"preset": name, **changes})
 
     @classmethod
     def sized(cls, layers: int, **changes: Any) -> TrainConfig:
-        """The one dial: width 64 per layer (next multiple of 128), heads of 128 channels, 20 tokens per parameter."""
-        width = max(128, -(-64 * layers // 128) * 128)
-        parameters = 12 * layers * width**2
-        # The rates of GPT-3's table 2.1 lie near this power law of the parameters.
-        rate = min(2e-3, 6e-4 * (parameters / 85e6) ** -0.25)
-        shape = {"layers": layers, "width": width, "heads": width // 128}
-        found = {"model": shape, "tokens": 20 * parameters, "optimizer": {"lr": float(f"{rate:.2g}")}}
-        return cls.parse(_merged(found, changes))
+        """The one dial (see `_sized`) with changes, as in `preset`."""
+        return cls.parse({"depth": layers, **changes})
 
     @classmethod
     def parse(cls, content: Any) -> TrainConfig:
@@ -234,13 +262,26 @@ def _hint(cls: type[BaseModel], row: Any) -> str:
     return nearest(str(row["loc"][-1]), owner.model_fields)
 
 
-def _merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
-    merged = dict(base)
+def merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """`base` with `changes`; parts that are given in part keep the rest."""
+    result = dict(base)
     for key, value in changes.items():
-        held = merged.get(key)
+        held = result.get(key)
         plain = value.model_dump() if isinstance(value, BaseModel) else value
-        merged[key] = {**held, **plain} if isinstance(held, dict) and isinstance(plain, dict) else plain
-    return merged
+        result[key] = {**held, **plain} if isinstance(held, dict) and isinstance(plain, dict) else plain
+    return result
+
+
+def _sized(layers: Any) -> dict[str, Any]:
+    """Width 64 per layer (next multiple of 128), heads of 128 channels, 20 tokens per parameter of the blocks."""
+    if not isinstance(layers, int) or not 1 <= layers <= 512:
+        raise ValueError(f"depth is a number of layers from 1 to 512, not {layers!r}")
+    width = max(128, -(-64 * layers // 128) * 128)
+    parameters = 12 * layers * width**2
+    # The rates of GPT-3's table 2.1 lie near this power law of the parameters.
+    rate = min(2e-3, 6e-4 * (parameters / 85e6) ** -0.25)
+    shape = {"layers": layers, "width": width, "heads": width // 128}
+    return {"model": shape, "tokens": 20 * parameters, "optimizer": {"lr": float(f"{rate:.2g}")}}
 
 
 def _preset(layers: int, width: int, heads: int, lr: float, tokens: str, batch: int, micro: int) -> dict[str, Any]:

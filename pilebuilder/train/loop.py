@@ -116,6 +116,7 @@ class Trainer:
             "resume" if path else "start",
             step=self.step,
             damaged_checkpoints=damaged,
+            corpus=str(self.corpus.folder.absolute()),
             config=self.config.model_dump(mode="json"),
             config_digest=self.config.digest,
             data_digest=self.corpus.digest,

@@ -40,6 +40,10 @@ class Plan:
     passes: dict[str, float]
     """How often the run goes through each component."""
 
+    def text(self) -> str:
+        """One line per figure, for a person."""
+        return "\n".join(f"{name.replace('_', ' '):24} {value}" for name, value in self.as_json().items())
+
     def as_json(self) -> dict[str, Any]:
         """Plain values by field name."""
         return asdict(self)

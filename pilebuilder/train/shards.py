@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import struct
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +70,10 @@ class Traced:
     tokens: int
     """How many of its tokens the row holds."""
 
+    def as_json(self) -> dict[str, Any]:
+        """Plain values by field name."""
+        return asdict(self)
+
 
 class Corpus:
     """The tokens of one split of a built corpus."""
@@ -80,7 +84,7 @@ class Corpus:
         self.shards = [_shard(p, m, verify) for p, m in manifests.items() if m["split"] == split]
         if not self.shards:
             raise ShardError(f"{folder} has no {split} tokens; build the corpus up to its tokenize stage first")
-        self.split = split
+        self.folder, self.split = folder, split
         self.tokenizer = self.shards[0].manifest["tokenizer"]
         for shard in self.shards:
             if shard.manifest["tokenizer"] != self.tokenizer:
