@@ -11,6 +11,7 @@ from pilebuilder.kernels import text_stats
 from pilebuilder.kernels.lines import MAX_LINES
 from pilebuilder.kernels.textstats import COLUMNS, SHARES, TextStats
 from pilebuilder.kernels.utf8 import hash_of
+from pilebuilder.kernels.words import MAX_CHUNK
 from tests.kernels import reference
 from tests.kernels.texts import CASES, any_text, buffers
 
@@ -21,12 +22,12 @@ def measured(texts: list[str]) -> list[dict[str, int]]:
     return [{name: int(column[row]) for name, column in columns.items()} for row in range(len(texts))]
 
 
-def words_of(text: str) -> list[int]:
-    stats = text_stats(*buffers([text]))
+def words_of(text: str, before: str = "", after: str = "") -> list[int]:
+    stats = text_stats(*buffers([before, text, after]))
     stats.words
     assert stats._hashes is not None
     words, first, last = stats._hashes
-    return [int(h) for h in words.hashes[first[0] : last[0]]]
+    return [int(h) for h in words.hashes[first[1] : last[1]]]
 
 
 @settings(max_examples=400, deadline=None)
@@ -54,6 +55,21 @@ def test_reads_nothing_beyond_the_last_text() -> None:
         alone = text_stats(raw, np.array([0, len(raw)]))
         assert alone.words.tolist() == [1] or text == "don't"
         assert words_of(text) == [hash_of(w.encode()) for w in reference.words(text)]
+
+
+@pytest.mark.parametrize("unit", ["a", "é", "aB1", "x."])
+def test_a_run_without_spaces_is_cut_alike_wherever_it_lies(unit: str) -> None:
+    """Around the longest chunk, the words of a text depend neither on what stands beside it nor on the buffer's end."""
+    for size in (MAX_CHUNK - 8, MAX_CHUNK - 1, MAX_CHUNK, MAX_CHUNK + 1, MAX_CHUNK + 9):
+        for tail in ("", ".", "'s b", "e.g."):
+            text = (unit * size).encode()[:size].decode("utf-8", "ignore") + tail
+            found = words_of(text)
+            assert found == words_of(text, "x y", "z" * 9) == words_of(text, "1234567", "abc")
+            columns = measured([text])[0]
+            assert measured(["x y", text, "z" * 9])[1] == measured(["1234567", text, "abc"])[1] == columns
+            assert columns["word_tokens"] == len(found)
+            if unit == "a":
+                assert found == [hash_of(word.encode()) for word in reference.words(text)]
 
 
 def test_a_sliced_column_is_measured_where_it_lies() -> None:
