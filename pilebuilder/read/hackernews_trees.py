@@ -15,7 +15,7 @@ import orjson
 from pilebuilder.ledger import context
 from pilebuilder.read.base import Item, Quarantined, Raw, Record, Skipped
 from pilebuilder.read.characters import tidy
-from pilebuilder.read.jsonl_blocks import lines
+from pilebuilder.read.line_blocks import Oversize, line_blocks
 from pilebuilder.read.markup import html_text
 from pilebuilder.read.spill import Sorter
 from pilebuilder.read.streams import blocks
@@ -63,21 +63,19 @@ def read(options: HackerNews, raw: Raw) -> Iterator[Item]:
 
 def _nodes(raw: Raw) -> Iterator[Node | Item]:
     """Items of a file, flat: ``id``, ``parent`` (0 for none), and what else is used."""
-    first = True
-    for data, offset in lines(blocks(raw.path, expect=raw.name), MAX_LINE):
-        if isinstance(data, int):
-            yield Quarantined(reason="too_large", offset=offset, detail=f"a line of more than {MAX_LINE} bytes")
+    for block in line_blocks(blocks(raw.path, expect=raw.name), MAX_LINE):
+        if isinstance(block, Oversize):
+            yield Quarantined(reason="too_large", offset=block.offset, detail=f"a line of more than {MAX_LINE} bytes")
             continue
-        if first:
-            first = False
+        data, at = block.data(), block.offset
+        if at == 0:
             data = data.removeprefix(b"\xef\xbb\xbf")
             if looks_html(data[:1024]):
                 yield wrong_format("Hacker News items", data[:1024])
                 return
             if _is_one_value(data):
-                yield from _parsed(data, offset)
+                yield from _parsed(data, at)
                 continue
-        at = offset
         for line in data.split(b"\n"):
             if line.strip():
                 yield from _parsed(line, at)

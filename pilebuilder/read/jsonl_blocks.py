@@ -14,14 +14,12 @@ from pilebuilder.document import from_buffers
 from pilebuilder.kernels import json_lines
 from pilebuilder.ledger import context
 from pilebuilder.read.base import Batch, Item, Quarantined, Raw, Record, Skipped
+from pilebuilder.read.line_blocks import Block, Oversize, line_blocks
 from pilebuilder.read.streams import Limits, blocks
 from pilebuilder.read.whole import looks_html, whole, wrong_format
 
 if TYPE_CHECKING:
     from pilebuilder.read.jsonl import Jsonl
-
-BLOCK = 4 << 20
-"""Bytes of lines scanned at once."""
 
 
 def read(options: Jsonl, raw: Raw) -> Iterator[Item]:
@@ -32,67 +30,30 @@ def read(options: Jsonl, raw: Raw) -> Iterator[Item]:
 def _read(options: Jsonl, raw: Raw) -> Iterator[Item]:
     scanner = _Scanner(options, raw)
     limits = Limits(window_log=options.window_log)
-    for data, offset in lines(blocks(raw.path, limits=limits, expect=raw.name), options.max_record_bytes):
-        if isinstance(data, int):
-            detail = f"a line of more than {options.max_record_bytes} bytes ({data} or more)"
-            yield Quarantined(reason="too_large", offset=offset, detail=detail, key=scanner.key(0))
+    for block in line_blocks(blocks(raw.path, limits=limits, expect=raw.name), options.max_record_bytes):
+        if isinstance(block, Oversize):
+            detail = f"a line of more than {options.max_record_bytes} bytes ({block.size} or more)"
+            yield Quarantined(reason="too_large", offset=block.offset, detail=detail, key=scanner.key(0))
             scanner.line += 1
             continue
-        if offset == 0:
-            data = data.removeprefix(b"\xef\xbb\xbf")
-            if problem := _format_problem(data):
+        if block.offset == 0:
+            head = block.buffer[: min(block.size, 1 << 16)]
+            if head[:3].tobytes() == b"\xef\xbb\xbf":
+                head[:3] = 32
+            if problem := _format_problem(head.tobytes()):
                 yield problem
                 return
-        yield from scanner.scan(data, offset)
+        yield from scanner.scan(block)
 
 
 def _format_problem(head: bytes) -> Quarantined | None:
     """A file that is no JSON lines at all costs one row, not one per line."""
     if looks_html(head):
         return wrong_format("JSON lines", head)
-    starts = [line.lstrip()[:1] for line in head[: 1 << 16].split(b"\n")[:100]]
+    starts = [line.lstrip()[:1] for line in head.split(b"\n")[:100]]
     if b"{" in starts or not any(starts) or len(head) < 200:
         return None
     return wrong_format("JSON lines (no line begins with an opening brace)", head)
-
-
-def lines(pieces: Iterator[bytes], limit: int) -> Iterator[tuple[bytes | int, int]]:
-    """Blocks of whole lines and their offsets; a line above `limit` gives its size so far and is passed over.
-
-    When the stream breaks, the lines that were whole are given before its error goes on.
-    """
-    held: list[bytes] = []
-    size = offset = 0
-    oversize = False
-    error: Exception | None = None
-    while True:
-        try:
-            piece = next(pieces, b"")
-        except Exception as problem:
-            piece, error = b"", problem
-        if oversize and piece:
-            cut = piece.find(b"\n") + 1
-            offset += cut or len(piece)
-            oversize = not cut
-            piece = piece[cut:] if cut else b""
-            if not piece:
-                continue
-        held.append(piece)
-        size += len(piece)
-        if piece and size < BLOCK:
-            continue
-        data = b"".join(held)
-        end = data.rfind(b"\n") + 1 if piece or error else len(data)
-        if end:
-            yield (data[:end] if end < len(data) else data), offset
-        held, size, offset = [data[end:]], len(data) - end, offset + end
-        if size > limit:
-            yield size, offset
-            offset, held, size, oversize = offset + size, [], 0, True
-        if not piece:
-            if error:
-                raise error
-            return
 
 
 class _Scanner:
@@ -110,27 +71,26 @@ class _Scanner:
         self._keys = np.frombuffer(b"".join(plain) + bytes(json_lines.PAD), np.uint8)
         self._ends = np.cumsum([len(k) for k in plain]).astype(np.int64)
         self._prefix = np.frombuffer(f"{raw.name}#".encode("utf-8", "backslashreplace"), np.uint8)
-        self._rows = 0
+        self._found = _Columns()
 
     def key(self, number: int) -> str:
         return f"{self.raw.name}#{self.line + number + 1}"
 
-    def scan(self, data: bytes, offset: int) -> Iterator[Item]:
-        data, bad = _checked(data)
-        n = len(data)
-        padded = np.frombuffer(data + b"\n" + bytes(json_lines.PAD), np.uint8)
-        n += data[-1:] != b"\n"
-        found = _Columns(padded, n, json_lines.newlines(padded[:n]) + 1)
+    def scan(self, block: Block) -> Iterator[Item]:
+        bad = _blanked(block)
+        data, size = block.buffer, block.size
+        found = self._found.fit(data, size, json_lines.newlines(data[:size]))
         rows, left, total = json_lines.scan(
-            padded, n, self._keys, self._ends, found.text, found.text_ends, found.meta, found.meta_ends,
+            data, size, self._keys, self._ends, found.text, found.text_ends, found.meta, found.meta_ends,
             found.spans, found.kinds, found.lines, found.left,
         )  # fmt: skip
-        at, table = 0, self._table(found, rows, offset)
+        at, table = 0, self._table(found, rows, block.offset)
         for number, start, end, before in _merged(found, rows, left, bad):
             if before > at:
                 yield from self._batch(table.slice(at, before - at))
                 at = before
-            yield self._hard(number, data[start:end] if number not in bad else bad[number][2], offset + start)
+            line = data[start:end].tobytes() if number not in bad else bad[number][2]
+            yield self._hard(number, line, block.offset + start)
         if rows > at:
             yield from self._batch(table.slice(at, rows - at))
         self.line += total
@@ -244,27 +204,26 @@ def _why(error: Exception) -> str:
     return str(error).split(": line 1")[0][:160]
 
 
-def _checked(data: bytes) -> tuple[bytes, dict[int, tuple[int, int, bytes]]]:
-    """The block with lines that are no UTF-8 blanked out, and those lines by number: (start, end, bytes)."""
-    whole_block = pa.Array.from_buffers(
-        pa.large_string(), 1, [None, pa.py_buffer(np.array([0, len(data)], np.int64)), pa.py_buffer(data)]
-    )
+def _blanked(block: Block) -> dict[int, tuple[int, int, bytes]]:
+    """Overwrite lines that are no UTF-8 with blanks; gives those lines by number: (start, end, bytes)."""
+    data = block.buffer[: block.size]
+    offsets = np.array([0, len(data)], np.int64)
+    as_one = pa.LargeStringArray.from_buffers(1, pa.py_buffer(offsets), pa.py_buffer(data))
     try:
-        whole_block.validate(full=True)
-        return data, {}
+        as_one.validate(full=True)
+        return {}
     except pa.ArrowInvalid:
         pass
     bad: dict[int, tuple[int, int, bytes]] = {}
-    good, at = [], 0
-    for number, line in enumerate(data.split(b"\n")):
+    at = 0
+    for number, line in enumerate(data.tobytes().split(b"\n")):
         try:
             line.decode()
-            good.append(line)
         except UnicodeDecodeError:
             bad[number] = (at, at + len(line), line)
-            good.append(b" " * len(line))
+            data[at : at + len(line)] = 32
         at += len(line) + 1
-    return b"\n".join(good), bad
+    return bad
 
 
 def _merged(found: _Columns, rows: int, left: int, bad: dict[int, Any]) -> Iterator[tuple[int, int, int, int]]:
@@ -285,18 +244,27 @@ def _strings(data: np.ndarray, ends: np.ndarray, there: np.ndarray | None = None
 
 
 class _Columns:
-    """Where one scan writes. Outputs can be no longer than the block."""
+    """Where scans write. Outputs can be no longer than the block; all but the text are used again for the next one."""
 
-    def __init__(self, data: np.ndarray, size: int, count: int) -> None:
+    def __init__(self) -> None:
+        self._rows = -1
+        self.meta = np.empty(0, np.uint8)
+
+    def fit(self, data: np.ndarray, size: int, count: int) -> _Columns:
+        """Room for `count` lines of `size` bytes together."""
         self.data = data
-        self.text = np.empty(size + json_lines.PAD, np.uint8)
-        self.meta = np.empty(size + 2 * count + json_lines.PAD, np.uint8)
+        self.text = np.frombuffer(pa.allocate_buffer(size + json_lines.PAD), np.uint8)
+        if len(self.meta) < size + 2 * count + json_lines.PAD:
+            self.meta = np.empty(size + 2 * count + json_lines.PAD, np.uint8)
+        if count > self._rows:
+            self._rows = count
+            self.meta_ends = np.empty(count + 1, np.int64)
+            self.spans = np.empty((count, 2 * json_lines.SLOTS), np.int64)
+            self.kinds = np.empty((count, json_lines.SLOTS), np.uint8)
+            self.lines = np.empty((count, 2), np.int64)
+            self.left = np.empty((count, 4), np.int64)
         self.text_ends = np.empty(count + 1, np.int64)
-        self.meta_ends = np.empty(count + 1, np.int64)
-        self.spans = np.empty((count, 2 * json_lines.SLOTS), np.int64)
-        self.kinds = np.empty((count, json_lines.SLOTS), np.uint8)
-        self.lines = np.empty((count, 2), np.int64)
-        self.left = np.empty((count, 4), np.int64)
+        return self
 
     def gather(self, slot: int, rows: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Bytes, ends and presence of a slot's values; numbers count as values of the id only."""

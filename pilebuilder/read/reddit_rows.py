@@ -15,7 +15,7 @@ import orjson
 from pilebuilder.ledger import context
 from pilebuilder.read.base import Item, Quarantined, Raw, Record, Skipped
 from pilebuilder.read.characters import tidy
-from pilebuilder.read.jsonl_blocks import lines
+from pilebuilder.read.line_blocks import Oversize, lines
 from pilebuilder.read.spill import Sorter
 from pilebuilder.read.streams import Limits, blocks
 from pilebuilder.read.whole import looks_html, wrong_format
@@ -61,18 +61,16 @@ def read(options: RedditSubmissions, raw: Raw) -> Iterator[Item]:
 
 def _submissions(options: RedditSubmissions, raw: Raw) -> Iterator[tuple[Any, int]]:
     limits = Limits(window_log=options.window_log)
-    for data, offset in lines(blocks(raw.path, limits=limits, expect=raw.name), MAX_LINE):
-        if isinstance(data, int):
-            yield Quarantined(reason="too_large", offset=offset, detail=f"a line above {MAX_LINE} bytes"), offset
+    for number, line in enumerate(lines(blocks(raw.path, limits=limits, expect=raw.name), MAX_LINE)):
+        if isinstance(line, Oversize):
+            detail = f"a line above {MAX_LINE} bytes"
+            yield Quarantined(reason="too_large", offset=line.offset, detail=detail), line.offset
             continue
-        if offset == 0 and looks_html(data[:1024]):
+        data, offset = line
+        if number == 0 and looks_html(data[:1024]):
             yield wrong_format("a submissions dump", data[:1024]), 0
             return
-        at = offset
-        for line in data.split(b"\n"):
-            if line.strip():
-                yield _parsed(line, at), at
-            at += len(line) + 1
+        yield _parsed(data, offset), offset
 
 
 def _parsed(line: bytes, offset: int) -> dict[str, Any] | Quarantined:

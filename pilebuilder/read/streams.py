@@ -230,7 +230,7 @@ def _zstd_frame(source: Source, limits: Limits) -> Iterator[bytes]:
     start = source.position
     header = source.peek(18)
     size, checked = _zstd_header(header, start, limits, source)
-    decoder = zstandard.ZstdDecompressor(max_window_size=1 << limits.window_log).decompressobj()
+    decoder = zstandard.ZstdDecompressor(max_window_size=1 << limits.window_log).decompressobj(write_size=OUT)
     try:
         decoder.decompress(source.take(size))
         last = False

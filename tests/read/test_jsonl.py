@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pilebuilder.document import document_id
-from pilebuilder.read import jsonl_blocks
+from pilebuilder.read import line_blocks
 from pilebuilder.read.jsonl import Jsonl
 from tests.read.drive import documents, items, lost, run_task, skipped
 from tests.samples import SAMPLES, manifest, needs_samples
@@ -193,7 +193,7 @@ def test_lines_across_blocks(file: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     rows = [{"text": string.ascii_letters * (k % 9) + str(k), "k": k} for k in range(500)]
     data = "".join(json.dumps(r) + "\n" for r in rows)
     whole = documents(read(file, data))
-    monkeypatch.setattr(jsonl_blocks, "BLOCK", 1000)
+    monkeypatch.setattr(line_blocks, "BLOCK", 1000)
     monkeypatch.setattr("pilebuilder.read.streams.OUT", 333)
     pieces = documents(read(file, data))
     assert [d["text"] for d in whole] == [r["text"] for r in rows]
