@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 import zstandard
 
@@ -66,6 +67,23 @@ def test_the_layout_is_as_promised(reference: Path) -> None:
     for name in ("val.jsonl.zst", "test.jsonl.zst", "corpus.lock", "reports/index.html"):
         assert (reference / name).is_file()
     assert list((reference / "ledger").glob("*.parquet"))
+
+
+def content(path: Path) -> bytes:
+    """What a reader of a published file can see, decompressed."""
+    if path.suffix == ".parquet":
+        return repr(pq.read_table(path).to_pylist()).encode()
+    if path.suffix == ".zst":
+        return zstandard.open(path).read()
+    return path.read_bytes()
+
+
+def test_nothing_published_tells_where_files_lay_on_this_machine(reference: Path, recipe: Path) -> None:
+    published = [p for place in (*PUBLISHED, "corpus.lock") for p in [reference / place, *(reference / place).rglob("*")]]
+    telling = [p.name for p in published if p.is_file() and str(recipe.parent).encode() in content(p)]
+    assert telling == []
+    names = {row["name"] for p in (reference / "ledger").glob("inventory-*") for row in pq.read_table(p).to_pylist()}
+    assert {p.name for p in (recipe.parent / "letters").iterdir()} <= names
 
 
 def test_every_document_is_accounted_for(reference: Path) -> None:

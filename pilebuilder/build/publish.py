@@ -60,7 +60,7 @@ def _held(root: Path, public: Mapping[str, Artifact]) -> bool:
 
 
 def public_files(build: Build) -> dict[str, Artifact]:
-    """Public name -> committed file: what tasks declared public, the ledger, and the fetch inventories."""
+    """Public name -> committed file: what tasks declared public, the ledger, and the provenance of raw files."""
     found: dict[str, Artifact] = {}
     for manifest in _all(build):
         for artifact in manifest.outputs:
@@ -69,7 +69,7 @@ def public_files(build: Build) -> dict[str, Artifact]:
                 assert name not in found, f"two tasks publish {name}"
                 found[name] = artifact
     for stage in build.stages:
-        for kind, stem in (("ledger", stage), ("inventory", "inventory")):
+        for kind, stem in (("ledger", stage), ("provenance", "inventory")):
             for ordinal, artifact in enumerate(build.artifacts(stage, kind)):
                 found[f"ledger/{stem}-{ordinal:05}.parquet"] = artifact
     return found

@@ -36,6 +36,16 @@ def write_inventory(rows: list[dict[str, Any]], path: Path) -> None:
     write_table(pa.Table.from_pylist(rows, schema=schema()), path, level=3)
 
 
+def write_provenance(rows: list[dict[str, Any]], component: str, path: Path) -> None:
+    """Write what of an inventory is published: everything but the places of files on this machine."""
+    import pyarrow as pa
+
+    from pilebuilder.partition import write_table
+
+    table = pa.Table.from_pylist(rows, schema=schema()).drop_columns("path")
+    write_table(table.add_column(0, "component", pa.array([component] * len(rows), pa.string())), path, level=3)
+
+
 def write_listing(items: Iterable[Item], path: Path) -> int:
     """Write items as a listing and return how many there are."""
     import pyarrow as pa

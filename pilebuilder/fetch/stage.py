@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from pilebuilder.recipe import Component
     from pilebuilder.task import Manifest, View, Workspace
 
-CODE = "1"
+CODE = "2"
 BATCH_BYTES = 64 << 20
 BATCH_ITEMS = 1000
 LISTING = "(listing)"
@@ -224,6 +224,7 @@ def fetch_items(task: Task, work: Workspace) -> None:
     path = work.output("inventory.parquet", "inventory", component=task.component)
     _inventory().write_inventory(rows, path)
     work.output("inventory.parquet", "inventory", files=len(rows), bytes=sum(r["bytes"] for r in rows))
+    _inventory().write_provenance(rows, task.component, work.output("provenance.parquet", "provenance"))
 
 
 def _bring(fetcher: Fetcher, item: Item, task: Task, work: Workspace, web: Web) -> dict[str, Any]:
