@@ -12,7 +12,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -25,6 +25,8 @@ from pilebuilder.train.model import GPT
 from pilebuilder.train.shards import Corpus, ShardError
 
 OVERALL = "overall"
+BUCKET = 4
+"""Neighbouring positions whose loss is averaged, as in figure 11 of the Pile paper."""
 Window = tuple[int, int, int, int]
 """Document, first input position, stop, first scored position."""
 
@@ -51,6 +53,49 @@ class Score:
         return asdict(self)
 
 
+class Held(Protocol):
+    """Held-out documents as ids, sorted by component: `shards.Corpus`, or `texts.TextSet` for another tokenizer."""
+
+    split: str
+    components: list[str]
+    component: np.ndarray
+    """(documents,) index into `components`"""
+    length: np.ndarray
+    """(documents,) ids, end of document included"""
+    text_bytes: np.ndarray
+    tokenizer: dict[str, Any]
+    """name, sha256, vocab_size, eod"""
+
+    @property
+    def vocabulary(self) -> int: ...
+    def document(self, i: int) -> np.ndarray: ...
+    def id(self, i: int) -> str: ...
+
+
+@dataclass(slots=True)
+class Positions:
+    """Nats summed by position in the window, `BUCKET` positions together."""
+
+    nats: np.ndarray
+    count: np.ndarray
+
+    @classmethod
+    def empty(cls, length: int) -> Positions:
+        """No token yet, for windows of `length`."""
+        return cls(np.zeros(-(-length // BUCKET)), np.zeros(-(-length // BUCKET), np.int64))
+
+    def add(self, nll: np.ndarray, scored: np.ndarray) -> None:
+        """Take a batch: nats and which of them count, both (rows, positions)."""
+        at = np.arange(nll.shape[1]) // BUCKET
+        np.add.at(self.nats, at, np.where(scored, nll, 0.0).sum(0))
+        np.add.at(self.count, at, scored.sum(0))
+
+    def as_json(self) -> list[list[float]]:
+        """First position, nats per token and tokens of each bucket that has any."""
+        rows = zip(self.nats.tolist(), self.count.tolist(), strict=True)
+        return [[i * BUCKET, nats / n, n] for i, (nats, n) in enumerate(rows) if n]
+
+
 def windows(document: int, tokens: int, length: int, stride: int) -> Iterator[Window]:
     """Windows over the text of a document (`tokens` predictions) such that each is scored once."""
     scored = 0
@@ -60,16 +105,26 @@ def windows(document: int, tokens: int, length: int, stride: int) -> Iterator[Wi
         scored = stop
 
 
-def choose(corpus: Corpus, limit: int | None) -> np.ndarray:
+def choose(corpus: Held, limit: int | None) -> np.ndarray:
     """Documents to score: of each component the first, until `limit` tokens are reached."""
-    before = corpus.ends - corpus.length - corpus.base[corpus.component]
+    ends = np.cumsum(corpus.length)
+    totals = np.bincount(corpus.component, corpus.length, len(corpus.components)).astype(np.int64)
+    before = ends - corpus.length - (np.cumsum(totals) - totals)[corpus.component]
     chosen = np.ones(len(before), bool) if limit is None else before < limit
     return np.flatnonzero(chosen & (corpus.text_bytes > 0))
 
 
 @torch.no_grad()
-def document_nats(model: GPT, corpus: Corpus, chosen: np.ndarray, length: int, stride: int, rows: int) -> np.ndarray:
-    """Nats of each chosen document's text, (len(chosen),)."""
+def document_nats(
+    model: Any,
+    corpus: Held,
+    chosen: np.ndarray,
+    length: int,
+    stride: int,
+    rows: int,
+    positions: Positions | None = None,
+) -> np.ndarray:
+    """Nats of each chosen document's text, (len(chosen),); by position too, where `positions` is given."""
     device = next(model.parameters()).device
     nats = np.zeros(len(chosen))
     jobs = [w for k, i in enumerate(chosen) for w in windows(k, int(corpus.length[i]) - 1, length, stride)]
@@ -87,7 +142,10 @@ def document_nats(model: GPT, corpus: Corpus, chosen: np.ndarray, length: int, s
             ids[row, : stop - first] = shifted[first:stop]
             targets[row, scored - first : stop - first] = text[scored:stop]
         _, nll = model.loss(torch.from_numpy(ids).to(device), torch.from_numpy(targets).to(device), scale=1.0)
-        np.add.at(nats, [w[0] for w in part], nll.double().sum(1).cpu().numpy())
+        found = nll.double().cpu().numpy()
+        np.add.at(nats, [w[0] for w in part], found.sum(1))
+        if positions is not None:
+            positions.add(found, targets != IGNORE)
     return nats
 
 
@@ -101,17 +159,40 @@ def ratio(bits: np.ndarray, size: np.ndarray) -> tuple[float, float | None]:
 
 
 def score(
-    model: GPT, corpus: Corpus, config: TrainConfig, *, stride: int | None = None, tokens: int | None = None
+    model: Any,
+    corpus: Held,
+    config: TrainConfig,
+    *,
+    stride: int | None = None,
+    tokens: int | None = None,
 ) -> list[Score]:
-    """The table: a row for each component that has scored documents, and `OVERALL` last."""
-    length = config.data.sequence
+    """The table of a network under training: a row per component with scored documents, and `OVERALL` last."""
+    return measure(model, corpus, config.data.sequence, config.micro_rows, stride=stride, tokens=tokens)
+
+
+def measure(
+    model: Any,
+    corpus: Held,
+    length: int,
+    rows: int,
+    *,
+    stride: int | None = None,
+    tokens: int | None = None,
+    positions: Positions | None = None,
+) -> list[Score]:
+    """The table of any network with windows of `length` tokens, `rows` of them at once."""
     step = length if stride is None else stride
     if not 1 <= step <= length:
         raise PilebuilderError(f"stride {step} must lie between 1 and the sequence length {length}")
     chosen = choose(corpus, tokens)
     if not len(chosen):
         raise PilebuilderError(f"the corpus has no {corpus.split} text to score")
-    nats = document_nats(model, corpus, chosen, length, step, config.micro_rows)
+    nats = document_nats(model, corpus, chosen, length, step, max(1, rows), positions)
+    return table(corpus, chosen, nats, length, step)
+
+
+def table(corpus: Held, chosen: np.ndarray, nats: np.ndarray, length: int, step: int) -> list[Score]:
+    """Rows from the nats of each chosen document."""
     component, counts = corpus.component[chosen], corpus.length[chosen] - 1
     rows = []
     for code, name in [*enumerate(corpus.components), (None, OVERALL)]:

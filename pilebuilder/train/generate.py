@@ -1,0 +1,74 @@
+"""Text from a network, token by token: seeded, the same on every run of one PyTorch version on one device.
+
+The whole context goes through the network for each token. That costs a factor of the length against a cache of keys
+and values, and needs nothing of the network; samples are for looking at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from pilebuilder.errors import PilebuilderError
+from pilebuilder.models import encoders
+from pilebuilder.models.vocabulary import Tokenizer
+from pilebuilder.train.subject import Subject
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sampling:
+    """How the next token is chosen."""
+
+    tokens: int = 128
+    """New tokens at most; the end of the document ends a sample earlier."""
+    temperature: float = 0.8
+    """Divides the logits; 0 takes the likeliest token."""
+    top_k: int = 50
+    """Tokens that may be drawn, the likeliest; 0: all."""
+    seed: int = 1
+
+    def __post_init__(self) -> None:
+        if self.temperature < 0 or self.tokens < 1 or self.top_k < 0:
+            raise PilebuilderError("temperature and top-k must not be negative, and at least one token is generated")
+
+
+def sample(subject: Subject, tokenizer: Tokenizer, prompt: str, how: Sampling, number: int = 1) -> Iterator[str]:
+    """Continuations of a prompt, one after another; the prompt itself is not repeated."""
+    raw = prompt.encode()
+    ids, _ = encoders.reference(tokenizer).encode(np.frombuffer(raw, np.uint8), np.array([0, len(raw)]))
+    for k in range(number):
+        found = continue_ids(subject, tokenizer, [tokenizer.eod, *ids.tolist()], how, how.seed + k)
+        yield encoders.decode(tokenizer, np.array(found))
+
+
+@torch.no_grad()
+def continue_ids(subject: Subject, tokenizer: Tokenizer, ids: list[int], how: Sampling, seed: int) -> list[int]:
+    """New ids after `ids`, without the end of document."""
+    maker = torch.Generator().manual_seed(seed)
+    device = next(subject.network.parameters()).device
+    context, made = list(ids), []
+    for _ in range(how.tokens):
+        window = torch.tensor([context[-subject.sequence :]], device=device)
+        # Ids that only pad the matrix are never drawn.
+        logits = subject.network.head(subject.network(window)[:, -1])[0, : tokenizer.size].double().cpu()
+        token = choose(logits, how, maker)
+        if token == tokenizer.eod:
+            break
+        context.append(token)
+        made.append(token)
+    return made
+
+
+def choose(logits_v: torch.Tensor, how: Sampling, maker: torch.Generator) -> int:
+    """One id from the logits of a position."""
+    if how.temperature == 0:
+        return int(logits_v.argmax())
+    logits = logits_v / how.temperature
+    if 0 < how.top_k < len(logits):
+        # By rank and not by value: equal logits at the border must not let more through.
+        kept = torch.sort(logits, descending=True, stable=True).indices[: how.top_k]
+        return int(kept[torch.multinomial(logits[kept].softmax(0), 1, generator=maker)])
+    return int(torch.multinomial(logits.softmax(0), 1, generator=maker))
