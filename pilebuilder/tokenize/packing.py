@@ -18,15 +18,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numba import types
 
 from pilebuilder.errors import PilebuilderError
-from pilebuilder.kernels.jit import INT64S, device, kernel, trailing_zeros
+from pilebuilder.kernels.packing import place
 
 MAGIC = b"PBPACK1\x00"
 HEADER = 32
-_PLACES, _BITS = types.Array(types.int64, 1, "C"), types.Array(types.uint64, 1, "C")
-_U = np.uint64
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,47 +52,6 @@ class Packed:
         return out
 
 
-@device
-def _next(bits: Any, at: Any) -> Any:
-    """The lowest set bit from `at` on; -1 if there is none."""
-    word = at >> 6
-    found = bits[word] & ~((_U(1) << _U(at & 63)) - _U(1))
-    while not found:
-        word += 1
-        if word == len(bits):
-            return -1
-        found = bits[word]
-    return (word << 6) + types.int64(trailing_zeros(found))
-
-
-@kernel(types.int64(INT64S, types.int64, _BITS, _PLACES, _PLACES, _PLACES))
-def _best_fit(sizes: Any, length: Any, bits: Any, top: Any, below: Any, sequence: Any) -> int:
-    """Sequence of each piece, given longest first; returns how many sequences there are.
-
-    Sequences with equal room form a stack: `top` by room, `below` by sequence; bit r is set while stack r has any.
-    """
-    count = 0
-    for piece in range(len(sizes)):
-        size = sizes[piece]
-        room = _next(bits, size)
-        if room < 0:
-            room = length
-            chosen = count
-            count += 1
-        else:
-            chosen = top[room]
-            top[room] = below[chosen]
-            if top[room] < 0:
-                bits[room >> 6] &= ~(_U(1) << _U(room & 63))
-        sequence[piece] = chosen
-        room -= size
-        if room > 0:
-            below[chosen] = top[room]
-            top[room] = chosen
-            bits[room >> 6] |= _U(1) << _U(room & 63)
-    return count
-
-
 def best_fit(lengths: np.ndarray, length: int) -> Packed:
     """Pack documents of these lengths (ids, in file order) into sequences of `length` ids.
 
@@ -110,12 +66,7 @@ def best_fit(lengths: np.ndarray, length: int) -> Packed:
     document = np.repeat(np.arange(len(lengths)), pieces)
     within = (np.arange(len(document)) - np.repeat(np.cumsum(pieces) - pieces, pieces)) * length
     start, size = begin[document] + within, np.minimum(length, lengths[document] - within)
-    order = np.argsort(-size, kind="stable")
-    sequence = np.empty(len(size), np.int64)
-    bits, top = np.zeros((length >> 6) + 1, np.uint64), np.full(length + 1, -1, np.int64)
-    placed = np.empty(len(size), np.int64)
-    count = _best_fit(size[order], length, bits, top, np.empty(len(size), np.int64), placed)
-    sequence[order] = placed
+    sequence, count = place(size, length)
     earliest = np.full(count, np.iinfo(np.int64).max)
     np.minimum.at(earliest, sequence, start)
     rank = np.empty(count, np.int64)
