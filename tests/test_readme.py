@@ -8,6 +8,7 @@ import shlex
 from pathlib import Path
 
 import pytest
+import typer
 
 from pilebuilder import yamlfile
 from pilebuilder.build.run import Build
@@ -24,7 +25,7 @@ def test_both_commands_are_marked() -> None:
 
 
 def test_every_verb_that_the_readme_names_exists() -> None:
-    verbs = {c.name or c.callback.__name__ for c in app.registered_commands} | {g.name for g in app.registered_groups}
+    verbs = set(typer.main.get_command(app).commands)
     named = set(
         re.findall(r"pilebuilder ([a-z-]+)", " ".join(re.findall(r"```sh\n(.*?)```|`([^`\n]+)`", README, re.S)[0]))
     )
