@@ -35,6 +35,8 @@ class Raw:
     extra: Mapping[str, Any] = field(default_factory=dict)
     beside: Mapping[str, Path] = field(default_factory=dict)
     """Other raw files of the component that the reader wants along (`Reader.wants`), by name."""
+    settled: pa.Table | None = None
+    """What was settled with the other files of the component (`pilebuilder.read.survey`); None for a file alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

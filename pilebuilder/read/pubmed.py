@@ -13,9 +13,10 @@ Text, ``clean``::
     Text of a part without a label.
 
 ``pile``: ``title + "\\n" + abstract``, all white space single spaces, labels and copyright left out.
-Update semantics: within a file, of several citations with one PMID the one with the highest version (then the last)
-is kept, the others are ``superseded``; a PMID under DeleteCitation is ``deleted`` in this file, and makes a row
-``deletion`` with its key for the files before. Across files the order of the file names is the order of validity.
+Update semantics, within a file and across all files of the component (`pilebuilder.read.pubmed_order`): files are
+applied in the order of their numbers; of several citations with one PMID that of the latest file, there that with the
+highest version (then the last) is kept, the others are ``superseded``; a PMID under DeleteCitation is ``deleted`` in
+this file and those before, and makes a row ``deletion`` with its key.
 Metadata: pmid, version, doi, pmcid, journal, year, authors, language, publication_types, mesh, revised, labels.
 Licence: NLM's terms cover all citations and stand on the card; a publisher's statement goes to ``copyright``.
 Skip reasons: ``no_title``, ``no_abstract``, ``empty_abstract``, ``in_pmc`` (the full text is another component),
@@ -27,7 +28,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -39,6 +40,11 @@ from pilebuilder.read.streams import StreamError, open_stream
 from pilebuilder.read.whole import whole, wrong_format
 from pilebuilder.read.xml import Split, XmlError, fragment, splits
 from pilebuilder.registry import reader
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from pilebuilder.read.survey import Surveys
 
 _NAMES = (b"PubmedArticle", b"PubmedBookArticle", b"DeleteCitation")
 _WANTED = (
@@ -56,7 +62,7 @@ _TRUNCATED = re.compile(r"\s*\(ABSTRACT TRUNCATED[^)]{0,40}\)\s*\.?\s*$")
 _PMC = b'<ArticleId IdType="pmc"'
 
 
-@reader("pubmed", version=1)
+@reader("pubmed", version=2)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PubMed:
     """Titles and abstracts from PubMed XML, with its rules of update and deletion."""
@@ -70,12 +76,11 @@ class PubMed:
         return whole(raw, self._read(raw))
 
     def _read(self, raw: Raw) -> Iterator[Item]:
-        with open_stream(raw.path, expect=raw.name) as stream:
-            head = stream.read(4096)
+        head = _head(raw)
         if looks_medline(head):
             yield from self._medline(raw)
             return
-        last, deleted = _validity(raw)
+        invalid = self._invalid(raw)
         opened, closed, offset = False, False, 0
         with open_stream(raw.path, expect=raw.name) as stream:
             for piece in splits(stream.read, _NAMES):
@@ -89,24 +94,45 @@ class PubMed:
                     yield _lost(piece, "parse_error" if piece.kind == "broken" else "too_large")
                 elif piece.name == b"DeleteCitation":
                     for _, pmid in _PMID.findall(piece.data):
-                        yield Skipped(reason="deletion", offset=piece.offset, key=f"pubmed:{pmid.decode()}")
+                        yield Skipped(reason="deletion", offset=piece.offset, key=f"pubmed:{int(pmid)}")
                 else:
-                    yield self._citation(piece, last, deleted)
+                    yield self._citation(piece, invalid)
         if not opened:
             yield wrong_format("a PubmedArticleSet", head)
         elif not closed:
             raise StreamError("truncated", "the PubmedArticleSet has no end tag", offset=offset)
 
-    def _citation(self, piece: Split, last: dict[int, int], deleted: set[int]) -> Item:
+    def survey(self, raw: Raw) -> pa.Table:
+        """PMID, version and offset of each citation and each deletion, cut out without parsing."""
+        from pilebuilder.read.pubmed_order import survey
+
+        return survey(_numbers(raw))
+
+    def settle(self, surveys: Surveys) -> Iterator[tuple[str, pa.Table]]:
+        """Offsets of citations that are superseded or deleted."""
+        from pilebuilder.read.pubmed_order import settle
+
+        return settle(surveys)
+
+    def _invalid(self, raw: Raw) -> dict[int, str]:
+        """Why the citation at an offset is not valid."""
+        from pilebuilder.read.survey import Surveys
+
+        found = raw.settled
+        if found is None:
+            [(_, found)] = self.settle(Surveys.single(raw.name, self.survey(raw)))
+        if not found.num_rows:
+            return {}
+        return dict(zip(found.column("offset").to_pylist(), found.column("reason").to_pylist(), strict=True))
+
+    def _citation(self, piece: Split, invalid: dict[int, str]) -> Item:
         data = piece.data
         found = _CITATION.search(data)
         if not found:
             return _lost(piece, "parse_error", "no PMID")
-        pmid, key = int(found.group(2)), f"pubmed:{found.group(2).decode()}"
-        if last.get(pmid, piece.offset + found.start()) != piece.offset + found.start():
-            return Skipped(reason="superseded", offset=piece.offset, key=key)
-        if pmid in deleted:
-            return Skipped(reason="deleted", offset=piece.offset, key=key)
+        key = f"pubmed:{int(found.group(2))}"
+        if reason := invalid.get(piece.offset):
+            return Skipped(reason=reason, offset=piece.offset, key=key)
         trimmed = _trimmed(data)
         if self.drop_pmc and _PMC in (data if self.style == "pile" else trimmed):
             return Skipped(reason="in_pmc", offset=piece.offset, key=key)
@@ -117,14 +143,17 @@ class PubMed:
         return self._record(citation, piece.offset, key)
 
     def _medline(self, raw: Raw) -> Iterator[Item]:
+        invalid = self._invalid(raw)
         with open_stream(raw.path, expect=raw.name) as stream:
             for offset, fields in citations(stream):
                 pmid = fields.get("PMID", [""])[0].strip() if isinstance(fields, dict) else ""
-                if not isinstance(fields, dict) or not pmid.isdigit():
+                if not isinstance(fields, dict) or not re.fullmatch(r"[0-9]{1,12}", pmid):
                     detail = context(fields) if isinstance(fields, bytes) else "no PMID"
                     yield Quarantined(reason="parse_error", offset=offset, detail=detail)
+                elif reason := invalid.get(offset):
+                    yield Skipped(reason=reason, offset=offset, key=f"pubmed:{int(pmid)}")
                 else:
-                    yield self._record(_from_fields(fields, int(pmid)), offset, f"pubmed:{pmid}")
+                    yield self._record(_from_fields(fields, int(pmid)), offset, f"pubmed:{int(pmid)}")
 
     def _record(self, found: Citation, offset: int, key: str) -> Item:
         if self.drop_pmc and found.facts.get("pmcid"):
@@ -314,26 +343,28 @@ def _lost(piece: Split, reason: str, detail: str = "", key: str = "") -> Quarant
     return Quarantined(reason=reason, offset=piece.offset, detail=detail or context(piece.data), key=key)
 
 
-def _validity(raw: Raw) -> tuple[dict[int, int], set[int]]:
-    """Offset of the citation that is valid for each PMID that comes more than once, and the PMIDs that are deleted.
-
-    One pass over the bytes before the parse, without parsing; it holds 24 bytes a citation.
-    """
-    from array import array
-
-    import numpy as np
-
-    pmids, versions, offsets = array("q"), array("q"), array("q")
-    deleted: set[int] = set()
+def _head(raw: Raw) -> bytes:
     with open_stream(raw.path, expect=raw.name) as stream:
-        for piece in splits(stream.read, _NAMES):
-            if piece.name == b"DeleteCitation":
-                deleted.update(int(pmid) for _, pmid in _PMID.findall(piece.data))
-            elif piece.kind == "record" and (found := _CITATION.search(piece.data)):
-                pmids.append(int(found.group(2)))
-                versions.append(int(found.group(1) or 1))
-                offsets.append(piece.offset + found.start())
-    order = np.lexsort((offsets, versions, pmids)) if pmids else np.zeros(0, np.int64)
-    ordered = np.frombuffer(pmids, np.int64)[order] if pmids else order
-    twice = np.flatnonzero(ordered[1:] == ordered[:-1]) + 1
-    return {int(ordered[k]): offsets[order[k]] for k in twice}, deleted
+        return stream.read(4096)
+
+
+def _numbers(raw: Raw) -> Iterator[tuple[int, int, int]]:
+    """PMID, version and offset (`DELETION` for a deletion) of what a file says, as far as it can be read."""
+    from pilebuilder.read.pubmed_order import DELETION
+
+    try:
+        if looks_medline(_head(raw)):
+            with open_stream(raw.path, expect=raw.name) as stream:
+                for offset, fields in citations(stream):
+                    pmid = fields.get("PMID", [""])[0].strip() if isinstance(fields, dict) else ""
+                    if re.fullmatch(r"[0-9]{1,12}", pmid):
+                        yield int(pmid), 1, offset
+            return
+        with open_stream(raw.path, expect=raw.name) as stream:
+            for piece in splits(stream.read, _NAMES):
+                if piece.name == b"DeleteCitation":
+                    yield from ((int(pmid), 0, DELETION) for _, pmid in _PMID.findall(piece.data))
+                elif piece.kind == "record" and (found := _CITATION.search(piece.data)):
+                    yield int(found.group(2)), int(found.group(1) or 1), piece.offset
+    except (StreamError, XmlError, UnicodeDecodeError):
+        return  # reading says what is wrong, and with which file

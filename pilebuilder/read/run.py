@@ -12,9 +12,10 @@ import pyarrow as pa
 from pilebuilder import registry
 from pilebuilder.document import document_id, from_buffers, schema
 from pilebuilder.ledger import context
-from pilebuilder.partition import PartitionWriter
+from pilebuilder.partition import PartitionWriter, read_table
 from pilebuilder.read.base import Batch, Quarantined, Raw, Reader, Record, Skipped
 from pilebuilder.read.ids import Ids
+from pilebuilder.read.survey import of_file
 from pilebuilder.task import Task, Workspace
 
 CHUNK_BYTES = 8 << 20
@@ -31,12 +32,19 @@ def read_files(task: Task, work: Workspace) -> None:
     with PartitionWriter(work, task.component, params["partition_bytes"]) as writer:
         sink = Sink(task.component, params["reader"], work, writer, getattr(reader, "SIGNALS", {}))
         paths = {str(a.facts["name"]): work.open(a) for a in task.inputs if a.kind == "beside"}
-        raws = [artifact for artifact in task.inputs if artifact.kind != "beside"]
+        raws = [artifact for artifact in task.inputs if artifact.kind == "raw"]
+        settled = [read_table(work.open(a)) for a in task.inputs if a.kind == "settled"]
         for artifact, facts in zip(raws, params["files"], strict=True):
             beside = {name: paths[name] for name in params.get("beside", {}).get(facts["name"], ())}
-            raw = Raw(path=work.open(artifact), component=task.component, beside=beside, **facts)
+            rows = _settled(settled, facts["name"]) if params.get("settled") else None
+            raw = Raw(path=work.open(artifact), component=task.component, beside=beside, settled=rows, **facts)
             read_file(reader, raw, sink)
         sink.flush()
+
+
+def _settled(tables: list[pa.Table], name: str) -> pa.Table:
+    """Rows that were settled for a file; a table without any row has no columns either."""
+    return of_file(tables[0], name) if tables else pa.table({})
 
 
 def read_file(reader: Reader, raw: Raw, sink: Sink) -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
 from pilebuilder import registry
 from pilebuilder.recipe import Size, Strict
-from pilebuilder.task import Artifact, Phases, Task, View
+from pilebuilder.task import Artifact, Manifest, Phases, Task, View
 
 if TYPE_CHECKING:
     from pilebuilder.recipe import Component
@@ -39,7 +40,18 @@ class Read:
         config: Config = view.config("read")
         limit = config.partition_bytes or view.recipe.partition_bytes
         files = _files(view)
-        yield [task for c in view.components for task in _tasks(c, files.get(c.name, []), limit)]
+        plans = [Plan(c, files.get(c.name, []), limit) for c in view.components]
+        surveyed = [plan for plan in plans if plan.surveyed]
+        if surveyed:
+            made = yield [task for plan in surveyed for task in plan.surveys()]
+            settled = yield [plan.settling(_of(made, plan)) for plan in surveyed]
+            for plan, manifest in zip(surveyed, settled, strict=True):
+                plan.settled = {int(a.facts["group"]): a for a in manifest.of("settled")}
+        yield [task for plan in plans for task in plan.reading()]
+
+
+def _of(manifests: list[Manifest], plan: Plan) -> list[Artifact]:
+    return [a for m in manifests if m.component == plan.component.name for a in m.of("survey")]
 
 
 def _files(view: View) -> dict[str, list[dict[str, Any]]]:
@@ -52,25 +64,58 @@ def _files(view: View) -> dict[str, list[dict[str, Any]]]:
     return found
 
 
-def _tasks(component: Component, files: list[dict[str, Any]], limit: int) -> Iterator[Task]:
-    name, params = component.read
-    common = {"reader": name, "params": registry.resolved("reader", name, params), "partition_bytes": limit}
-    reader = registry.make("reader", name, params)
-    tools = "".join(f" {tool}={version}" for tool, version in sorted(getattr(reader, "tools", dict)().items()))
-    rows = {row["name"]: row for row in files}
-    for index, group in enumerate(groups(files, limit)):
-        beside = _beside(reader, group, rows)
-        inputs = [_artifact(row, "raw") for row in group]
-        inputs += [
-            _artifact(rows[other], "beside") for other in sorted({n for found in beside.values() for n in found})
-        ]
-        yield Task(
+class Plan:
+    """The tasks of one component."""
+
+    def __init__(self, component: Component, files: list[dict[str, Any]], limit: int) -> None:
+        self.component = component
+        name, params = component.read
+        self.reader = registry.make("reader", name, params)
+        self.rows = {row["name"]: row for row in files}
+        self.groups = list(groups(files, limit))
+        self.surveyed = len(files) > 1 and hasattr(self.reader, "survey")
+        self.settled: dict[int, Artifact] = {}
+        self._params = {"reader": name, "params": registry.resolved("reader", name, params)}
+        self._limit = limit
+        self._code = f"{CODE} {registry.part('reader', name).code}"
+
+    def surveys(self) -> Iterator[Task]:
+        """What others must know of each group's files."""
+        for index, group in enumerate(self.groups):
+            yield self._task(
+                f"survey/{index:05}", "survey:survey_files", {"files": [_facts(row) for row in group]},
+                [_artifact(row, "raw") for row in group],
+            )  # fmt: skip
+
+    def settling(self, surveys: list[Artifact]) -> Task:
+        """The one task that knows all of the component's files."""
+        names = [[row["name"] for row in group] for group in self.groups]
+        return self._task("settle", "survey:settle_files", {"names": names}, surveys)
+
+    def reading(self) -> Iterator[Task]:
+        """The groups' documents."""
+        tools = "".join(f" {k}={v}" for k, v in sorted(getattr(self.reader, "tools", dict)().items()))
+        for index, group in enumerate(self.groups):
+            beside, inputs = _beside(self.reader, group, self.rows), [_artifact(row, "raw") for row in group]
+            params: dict[str, Any] = {"partition_bytes": self._limit, "files": [_facts(row) for row in group]}
+            if self.surveyed:
+                params["settled"] = True
+            if settled := self.settled.get(index):
+                beside |= settled.facts["beside"]
+                inputs.append(replace(settled, facts={}))
+            others = sorted({name for found in beside.values() for name in found})
+            inputs += [_artifact(self.rows[name], "beside") for name in others]
+            params |= {"beside": beside} if beside else {}
+            yield self._task(f"{index:05}", "run:read_files", params, inputs, tools)
+
+    def _task(self, name: str, function: str, params: dict[str, Any], inputs: list[Artifact], tools: str = "") -> Task:
+        return Task(
             stage="read",
-            name=f"{component.name}/{index:05}",
-            function="pilebuilder.read.run:read_files",
-            code=f"{CODE} {registry.part('reader', name).code}{tools}",
-            component=component.name,
-            params={**common, "files": [_facts(row) for row in group], **({"beside": beside} if beside else {})},
+            name=f"{self.component.name}/{name}",
+            function=f"pilebuilder.read.{function}",
+            code=self._code + tools,
+            component=self.component.name,
+            params=self._params | params,
             inputs=tuple(inputs),
         )
 

@@ -17,7 +17,8 @@ from typing import BinaryIO
 
 from pilebuilder.ledger import context
 from pilebuilder.read.base import Quarantined, Raw
-from pilebuilder.read.streams import Member, StreamError, decode, gzip_members, kind_of
+from pilebuilder.read.members import Member, gzip_members
+from pilebuilder.read.streams import StreamError, decode, kind_of
 
 MAX_HEADER = 1 << 20
 _LENGTH = re.compile(rb"^content-length\s*:[ \t]*([^\r\n]*)", re.I | re.M)

@@ -6,12 +6,15 @@ import hashlib
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from pilebuilder import registry
+from pilebuilder.ledger import Tally
 from pilebuilder.partition import read_table
 from pilebuilder.read.base import Batch, Item, Quarantined, Raw, Record, Skipped
 from pilebuilder.read.run import read_files
+from pilebuilder.read.stage import Plan
 from pilebuilder.task import Artifact, Task, Workspace
 
 
@@ -91,3 +94,55 @@ def run_task(
     read_files(task, work)
     work.tally.check("test")
     return Ran(work, [read_table(folder / name) for name in work.outputs], work.journal.table().to_pylist())
+
+
+def run_component(
+    folder: Path, reader: str, files: dict[str, bytes], *, limit: int = 1 << 24, **params: Any
+) -> tuple[dict[str, dict[str, Any]], Counter[str], Tally]:
+    """Read several files of a component as the stage plans it: documents by key, ledger reasons, counts.
+
+    `files` is the inventory, in its order.
+    """
+    rows = []
+    for number, (name, data) in enumerate(files.items()):
+        path = folder / "raw" / str(number)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+        digest = hashlib.sha256(data).hexdigest()
+        rows.append({"name": name, "path": str(path), "sha256": digest, "bytes": len(data)})
+    component: Any = SimpleNamespace(name="Test", read=(reader, params))
+    plan, done = Plan(component, rows, limit), 0
+
+    def run(task: Task) -> Workspace:
+        nonlocal done
+        done += 1
+        (out := folder / "out" / str(done)).mkdir(parents=True)
+        work = Workspace(root=out, folder=out, stage="read")
+        task.resolve()(task, work)
+        work.tally.check(task.name)
+        return work
+
+    def made(work: Workspace, kind: str) -> list[Artifact]:
+        return [
+            Artifact(
+                path=str(path), sha256=hashlib.sha256(path.read_bytes()).hexdigest(), bytes=0, kind=k, facts=facts
+            )
+            for name, (k, facts) in work.outputs.items()
+            if k == kind and (path := work.folder / name)
+        ]
+
+    if plan.surveyed:
+        surveys = [artifact for task in plan.surveys() for artifact in made(run(task), "survey")]
+        plan.settled = {a.facts["group"]: a for a in made(run(plan.settling(surveys)), "settled")}
+    documents: dict[str, dict[str, Any]] = {}
+    ledger: Counter[str] = Counter()
+    tally = Tally()
+    for task in plan.reading():
+        work = run(task)
+        tally = Tally.total([tally, work.tally])
+        for name in work.outputs:
+            for row in read_table(work.folder / name).to_pylist():
+                assert row["id"] not in documents
+                documents[row["id"]] = row
+        ledger.update(row["reason"] for row in work.journal.table().to_pylist())
+    return documents, ledger, tally

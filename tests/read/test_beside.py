@@ -9,7 +9,7 @@ from typing import Any
 
 from pilebuilder.partition import read_table
 from pilebuilder.read.run import read_files
-from pilebuilder.read.stage import _tasks
+from pilebuilder.read.stage import Plan
 from pilebuilder.task import Task, Workspace
 from tests.read.test_courtlistener import HTML, row, table
 
@@ -24,7 +24,7 @@ def listed(path: Path) -> dict[str, Any]:
 
 def tasks(folder: Path, reader: str, params: dict[str, Any] | None = None) -> list[Task]:
     component: Any = SimpleNamespace(name="FreeLaw", read=(reader, params or {}))
-    return list(_tasks(component, [listed(path) for path in sorted(folder.iterdir())], 1 << 24))
+    return list(Plan(component, [listed(path) for path in sorted(folder.iterdir())], 1 << 24).reading())
 
 
 def test_tables_reach_the_reader_through_the_task(tmp_path: Path) -> None:

@@ -1,0 +1,77 @@
+"""What raw files of one component do to each other: updates, deletions, copies, threads over several files."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pilebuilder.read.pubmed_order import Pmids, in_order
+from tests.read.drive import run_component
+from tests.read.test_pubmed import article, file
+
+
+def orders(*pmids: int) -> str:
+    return "<DeleteCitation>" + "".join(f'<PMID Version="1">{pmid}</PMID>' for pmid in pmids) + "</DeleteCitation>"
+
+
+@pytest.mark.parametrize("limit", [1 << 24, 1], ids=["one group", "a group a file"])
+def test_later_pubmed_files_replace_and_delete(tmp_path: Path, limit: int) -> None:
+    """Listed newest first: the numbers in the names decide, not the inventory."""
+    files = {
+        "updatefiles/pubmed26n1336.xml.gz": file(article(4, "again"), orders(5)),
+        "updatefiles/pubmed26n1335.xml.gz": file(article(2, "newer"), article(5, "brief"), orders(3, 4)),
+        "baseline/pubmed26n0002.xml.gz": file(article(3, "deleted"), article(6, "stays", version=2)),
+        "baseline/pubmed26n0001.xml.gz": file(
+            article(1, "kept"), article(2, "old"), article(4, "old"), article(6, "v1"), article(7, "low"), article(7)
+        ),
+    }
+    documents, ledger, tally = run_component(tmp_path, "pubmed", files, limit=limit)
+    titles = {row["url"].split("/")[-2]: row["text"].partition("\n")[0] for row in documents.values()}
+    assert titles == {"1": "kept", "2": "newer", "4": "again", "6": "stays", "7": "Water works"}
+    # superseded: 2, 4, 6 and the first 7 of file 1; deleted: 3 of file 2 and 5 of 1335; three orders
+    assert ledger == {"superseded": 4, "deleted": 2, "deletion": 3}
+    assert tally["Test"].seen == tally["Test"].kept + 9 == 14
+
+
+def test_a_later_file_without_effect_leaves_the_others_tasks_alone(tmp_path: Path) -> None:
+    from types import SimpleNamespace
+    from typing import Any
+
+    from pilebuilder.read.stage import Plan
+
+    rows = [{"name": f"pubmed26n{k:04}.xml", "path": str(k), "sha256": f"{k:064}", "bytes": 9} for k in range(3)]
+    component: Any = SimpleNamespace(name="Test", read=("pubmed", {}))
+    two, three = Plan(component, rows[:2], 1), Plan(component, rows, 1)
+    assert [t.key for t in two.reading()] == [t.key for t in three.reading()][:2]
+    assert not Plan(component, rows[:1], 1).surveyed
+
+
+def test_a_broken_later_file_is_read_as_far_as_it_goes(tmp_path: Path) -> None:
+    cut = file(article(1, "new"), *(article(k, random.Random(k).randbytes(3000).hex()) for k in range(2, 9)))
+    files = {"pubmed26n0001.xml.gz": file(article(1, "old"), article(8, "old")), "pubmed26n0002.xml.gz": cut[:9000]}
+    documents, ledger, _ = run_component(tmp_path, "pubmed", files)
+    found = {row["url"].split("/")[-2]: row["text"].partition("\n")[0] for row in documents.values()}
+    assert (found["1"], found["8"]) == ("new", "old")
+    assert (ledger["superseded"], ledger["truncated"]) == (1, 1)
+
+
+def test_order_of_names() -> None:
+    assert in_order(["pubmed26n0010.xml.gz", "b/pubmed25n1600.xml.gz"]) == [
+        "b/pubmed25n1600.xml.gz",
+        "pubmed26n0010.xml.gz",
+    ]
+    assert in_order(["z.xml", "pubmed26n0001.xml"]) == ["z.xml", "pubmed26n0001.xml"]
+
+
+def test_the_set_of_pmids_is_a_set() -> None:
+    draw = np.random.default_rng(1)
+    held, found = set[int](), Pmids()
+    for _ in range(20):
+        some = np.concatenate((draw.integers(0, 1 << 21, 300), draw.integers(1 << 40, (1 << 40) + 50, 5)))
+        asked = np.concatenate((draw.integers(0, 1 << 21, 3000), draw.integers(1 << 40, (1 << 40) + 50, 5)))
+        found.add(some)
+        held.update(some.tolist())
+        assert found.have(asked).tolist() == [int(n) in held for n in asked]
