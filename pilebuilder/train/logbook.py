@@ -1,7 +1,8 @@
 """The logbook of a run: JSON lines, only ever appended to, each flushed to the disk.
 
 Two kinds: ``step`` (numbers of one update) and ``event`` (start, resume, checkpoint, evaluation, note ...). A run that
-was killed writes the steps after its last checkpoint a second time; `steps` gives the later ones.
+was killed writes the steps after its last checkpoint a second time; `steps` gives the later ones. The last step of
+each write carries the energy that this process has used so far.
 """
 
 from __future__ import annotations
@@ -11,17 +12,29 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from pilebuilder.errors import PilebuilderError
+
+if TYPE_CHECKING:
+    from pilebuilder.train.energy import Meter
+
+NAME = "logbook.jsonl"
+LONGEST_NOTE = 10_000
 
 
 class Logbook:
-    """Appends records to ``logbook.jsonl``."""
+    """Appends records to ``logbook.jsonl``; `meter` counts energy for a process that trains."""
 
-    def __init__(self, path: Path, watch: Callable[[Mapping[str, Any]], None] | None = None) -> None:
-        self.path, self.watch = path, watch
+    def __init__(
+        self, path: Path, watch: Callable[[Mapping[str, Any]], None] | None = None, meter: Meter | None = None
+    ) -> None:
+        self.path, self.watch, self.meter = path, watch, meter
 
     def step(self, rows: list[dict[str, Any]]) -> None:
         """Append the records of some steps in one write."""
+        if self.meter and rows:
+            rows = [*rows[:-1], {**rows[-1], **self.meter.reading()}]
         self._append([{"kind": "step", **row} for row in rows])
 
     def event(self, what: str, **facts: Any) -> None:
@@ -52,6 +65,24 @@ def read(path: Path) -> list[dict[str, Any]]:
         except ValueError:
             continue
     return rows
+
+
+def note(run: Path, text: str) -> dict[str, Any]:
+    """Append what a person has to say about a run, also while it is running; returns the record."""
+    path = run / NAME
+    if not path.is_file():
+        raise PilebuilderError(f"{run} is not the folder of a training run: it has no {NAME}")
+    text = text.strip()
+    if not text:
+        raise PilebuilderError("the note is empty")
+    if len(text) > LONGEST_NOTE:
+        raise PilebuilderError(f"the note has {len(text):,} characters, a note has at most {LONGEST_NOTE:,}")
+    last = steps(path)
+    written: list[dict[str, Any]] = []
+    Logbook(path, lambda row: written.append(dict(row))).event(
+        "note", step=last[-1]["step"] + 1 if last else 0, text=text
+    )
+    return written[0]
 
 
 def steps(path: Path) -> list[dict[str, Any]]:
