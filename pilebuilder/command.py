@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from pilebuilder.build import overview
+from pilebuilder.build.browse import Wanted, browse
 from pilebuilder.build.progress import JsonLines, Sink, make_sink
 from pilebuilder.build.run import Build
 from pilebuilder.errors import EXIT_DONE, EXIT_FAILED, EXIT_QUARANTINE, RecipeError
@@ -197,6 +200,23 @@ def show_why(folder: Path, document: str) -> int:
     for line in tell(rows, document):
         print(line)
     return EXIT_DONE if rows else EXIT_FAILED
+
+
+def show_documents(folder: Path, wanted: Wanted, chars: int, as_json: bool) -> int:
+    """Print documents with their history; failure when none fits."""
+    found = 0
+    for found, row in enumerate(browse(folder, wanted), start=1):  # noqa: B007
+        if as_json:
+            print(json.dumps(row, ensure_ascii=False))
+            continue
+        text = row["text"][:chars] if chars else row["text"]
+        shown = "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in text)
+        print(f"{row['id']}  {row['component']}  {row['url'] or ''}".rstrip())
+        print(*(f"  {line}" for line in row["history"]), sep="\n")
+        print(*(f"    {line}" for line in shown.splitlines()), "", sep="\n")
+    if not found:
+        print(f"no document of {folder} fits", file=sys.stderr)
+    return EXIT_DONE if found else EXIT_FAILED
 
 
 def show_verify(folder: Path, as_json: bool) -> int:

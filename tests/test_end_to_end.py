@@ -16,9 +16,11 @@ import pyarrow.parquet as pq
 import pytest
 import zstandard
 
+from pilebuilder.build.browse import Wanted, browse
 from pilebuilder.build.run import Build, load_manifests
 from pilebuilder.build.verify import verify
 from pilebuilder.build.why import history, tell
+from pilebuilder.errors import PilebuilderError
 from pilebuilder.ledger import Tally
 from pilebuilder.recipe import load_recipe
 from tests import mini
@@ -79,7 +81,9 @@ def content(path: Path) -> bytes:
 
 
 def test_nothing_published_tells_where_files_lay_on_this_machine(reference: Path, recipe: Path) -> None:
-    published = [p for place in (*PUBLISHED, "corpus.lock") for p in [reference / place, *(reference / place).rglob("*")]]
+    published = [
+        p for place in (*PUBLISHED, "corpus.lock") for p in [reference / place, *(reference / place).rglob("*")]
+    ]
     telling = [p.name for p in published if p.is_file() and str(recipe.parent).encode() in content(p)]
     assert telling == []
     names = {row["name"] for p in (reference / "ledger").glob("inventory-*") for row in pq.read_table(p).to_pylist()}
@@ -240,6 +244,22 @@ def test_an_edited_recipe_rebuilds_only_from_the_edit_on(recipe: Path, reference
     assert not remade & {"fetch", "read", "filter", "dedup"}
     assert not (out / "train" / "02.jsonl.zst").exists()
     assert verify(out) == []
+
+
+def test_browse_shows_documents_by_what_happened_to_them(reference: Path) -> None:
+    dropped = list(browse(reference, Wanted(component="Letters", action="dropped", number=3)))
+    assert dropped
+    assert all(any("dropped:" in line for line in row["history"]) for row in dropped)
+    assert dropped == list(browse(reference, Wanted(component="Letters", action="dropped", number=3)))
+    first = list(browse(reference, Wanted(component="Letters", number=4)))
+    assert first != list(browse(reference, Wanted(component="Letters", number=4, seed=1)))
+    assert {row["component"] for row in first} == {"Letters"}
+    word = first[0]["text"].split()[0]
+    assert all(word in row["text"] for row in browse(reference, Wanted(words=rf"^{word}\b", number=50)))
+    assert not list(browse(reference, Wanted(reason="length", component="Pages")))
+    for wanted, said in ((Wanted(words="("), "not a regular expression"), (Wanted(action="gone"), "no event")):
+        with pytest.raises(PilebuilderError, match=said):
+            list(browse(reference, wanted))
 
 
 def test_why_tells_each_fate(reference: Path) -> None:

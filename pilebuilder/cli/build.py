@@ -152,6 +152,33 @@ def why(
 
 
 @app.command()
+def browse(
+    folder: Folder,
+    component: Annotated[str, typer.Option("--component", "-c", help="only of this component")] = "",
+    action: Annotated[str, typer.Option("--action", help="dropped, duplicate, edited, held_out, kept ...")] = "",
+    reason: Annotated[str, typer.Option("--reason", help="beginning of a reason: gopher-quality, lang ...")] = "",
+    words: Annotated[str, typer.Option("--words", help="regular expression that the text must hold")] = "",
+    number: Annotated[int, typer.Option("--number", "-n", min=1, help="how many")] = 5,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="another number, other documents")] = 0,
+    chars: Annotated[int, typer.Option("--chars", min=0, help="characters of each text, 0 for all")] = 600,
+    as_json: Annotated[bool, typer.Option("--json", help="one JSON line per document, whole text")] = False,
+) -> None:
+    """Show documents with what happened to them: what a rule drops, what a component is like.
+
+    Examples:
+
+      pilebuilder browse corpus/quickstart --action dropped --reason gopher-quality
+
+      pilebuilder browse corpus/quickstart -c "Python Library" --words "async def" -n 2
+    """
+    from pilebuilder import command
+    from pilebuilder.build.browse import Wanted
+
+    wanted = Wanted(component=component, action=action, reason=reason, words=words, number=number, seed=seed)
+    raise typer.Exit(command.show_documents(folder, wanted, chars, as_json))
+
+
+@app.command()
 def verify(
     folder: Folder, as_json: Annotated[bool, typer.Option("--json", help="print findings as JSON")] = False
 ) -> None:
