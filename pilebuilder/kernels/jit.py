@@ -18,13 +18,14 @@ import re
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from llvmlite import ir  # type: ignore[import-untyped]
 from numba import config, njit, types
-from numba.core import cgutils, event
+from numba.core import cgutils, entrypoints, event
 from numba.extending import intrinsic
 
 log = logging.getLogger("pilebuilder")
@@ -58,15 +59,27 @@ def kernel(*signatures: Any, **options: Any) -> Callable[[Callable[..., Any]], A
         _announce()
         settings = {"nogil": True, "error_model": "numpy", **options}
         folder = _folder(_digest(function.__module__))
-        if folder is None:
-            return njit(list(signatures), **settings)(function)
-        held, config.CACHE_DIR = config.CACHE_DIR, str(folder)
-        try:
-            return njit(list(signatures), cache=True, **settings)(function)
-        finally:
-            config.CACHE_DIR = held
+        with _alone():
+            if folder is None:
+                return njit(list(signatures), **settings)(function)
+            held, config.CACHE_DIR = config.CACHE_DIR, str(folder)
+            try:
+                return njit(list(signatures), cache=True, **settings)(function)
+            finally:
+                config.CACHE_DIR = held
 
     return compile_or_load
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Without numba's extensions of other packages, which a first compilation imports whole: some take as long as all
+    kernels together. They load as ever when code outside is compiled."""
+    held, entrypoints._already_initialized = entrypoints._already_initialized, True
+    try:
+        yield
+    finally:
+        entrypoints._already_initialized = held
 
 
 @functools.cache
