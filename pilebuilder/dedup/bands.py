@@ -8,8 +8,8 @@ import pyarrow as pa
 from pilebuilder.dedup import runs
 from pilebuilder.dedup.exact import removed_earlier
 from pilebuilder.dedup.sketch import read_sketch, unfixed
-from pilebuilder.kernels import clusters
-from pilebuilder.kernels.shingles import SAMPLED
+from pilebuilder.kernels import clusters, ordering
+from pilebuilder.kernels.shinglesets import SAMPLED
 from pilebuilder.task import Task, Workspace
 
 RECORD = 48
@@ -29,7 +29,7 @@ def scatter(task: Task, work: Workspace) -> None:
     local = np.flatnonzero(whole.column("bands").is_valid().to_numpy(zero_copy_only=False))
     local = local[~removed_earlier(task, work, local)]
     keys = unfixed(whole.column("bands").combine_chunks(), np.uint64)[local]
-    key, doc = clusters.sort_by_key(keys.reshape(-1), np.repeat(local.astype(np.int32), keys.shape[1]))
+    key, doc = ordering.sort_by_key(keys.reshape(-1), np.repeat(local.astype(np.int32), keys.shape[1]))
     runs.write(runs.table(key=key, doc=doc), work.output("bands.arrow", "run"))
     runs.write(runs.table(shingles=shingles), work.output("sizes.arrow", "sizes"))
 
@@ -46,7 +46,7 @@ def candidates(task: Task, work: Workspace) -> None:
         docs.append(runs.column(table, "doc")[part] + layout.bases[first])
     key, doc = (keys[0], docs[0]) if len(keys) == 1 else (np.concatenate(keys), np.concatenate(docs))
     if len(keys) > 1:
-        order = clusters.stable_order(key)
+        order = ordering.stable_order(key)
         key, doc = key[order], doc[order]
     rows, ends = runs.runs_of_equals(key[1:] == key[:-1])
     members = doc[rows]
@@ -98,7 +98,7 @@ def without_repeats(members: np.ndarray, ends: np.ndarray) -> tuple[np.ndarray, 
     mixed ^= mixed >> np.uint64(29)
     sums = np.add.reduceat(mixed * np.uint64(0xBF58476D1CE4E5B9), starts)
     sizes = ends - starts
-    order = clusters.stable_order(sums + sizes.astype(np.uint64))
+    order = ordering.stable_order(sums + sizes.astype(np.uint64))
     keep = np.ones(len(ends), bool)
     keep[order[1:]] = np.diff((sums + sizes.astype(np.uint64))[order]) != 0
     return members[np.repeat(keep, sizes)], np.cumsum(sizes[keep])

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from pilebuilder.dedup import choose, runs
 from pilebuilder.dedup.sketch import read_sketch, unfixed
-from pilebuilder.kernels import clusters
+from pilebuilder.kernels import clusters, ordering
 from pilebuilder.task import Task, Workspace
 
 MERGED = ("doc", "survivor", "duplicate_of", "similarity", "cluster")
@@ -42,7 +42,7 @@ def scatter(task: Task, work: Workspace) -> None:
 
 def sort_keys(high: np.ndarray, low: np.ndarray) -> np.ndarray:
     """Stable order by the 128-bit keys. The high halves decide, but for a case that chance never makes."""
-    order = clusters.stable_order(high)
+    order = ordering.stable_order(high)
     same = high[order][1:] == high[order][:-1]
     if np.any(low[order][1:][same] != low[order][:-1][same]):
         return np.lexsort((low, high))

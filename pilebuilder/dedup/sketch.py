@@ -83,14 +83,16 @@ class DedupSketch:
         import pyarrow as pa
 
         from pilebuilder.dedup.runs import lists
-        from pilebuilder.kernels import shingles
+        from pilebuilder.kernels import shinglesets
 
         parts, limits = [], [np.zeros(0, np.int64)]
         for start in range(0, len(counts), 4096):
             part = slice(start, start + 4096)
             rows = np.arange(len(counts))[part]
-            hashes, ends = shingles.collect(data, offsets, rows, counts[part], self.ngram)
-            some, stops, limit = shingles.smallest(hashes, ends, self.sample, shingles.sampling_limits(counts[part]))
+            hashes, ends = shinglesets.collect(data, offsets, rows, counts[part], self.ngram)
+            some, stops, limit = shinglesets.smallest(
+                hashes, ends, self.sample, shinglesets.sampling_limits(counts[part])
+            )
             parts.append(lists(some, stops))
             limits.append(limit)
         whole = pa.concat_arrays(parts) if parts else pa.array([], pa.large_list(pa.uint32()))

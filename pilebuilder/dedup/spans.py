@@ -18,7 +18,7 @@ import pyarrow as pa
 from pilebuilder.dedup import runs
 from pilebuilder.dedup.exact import sort_keys
 from pilebuilder.document import text_buffers
-from pilebuilder.kernels import clusters, minhash, spans
+from pilebuilder.kernels import minhash, ordering, spans
 from pilebuilder.partition import read_table
 from pilebuilder.task import Task, Workspace
 
@@ -63,7 +63,7 @@ def fingerprints(task: Task, work: Workspace) -> None:
     """Task: winnowed fingerprints of one partition's remaining documents, sorted."""
     data, offsets, rows = _texts(task, work)
     keys, owners = spans.fingerprints(data, offsets, rows, task.params["words"])
-    key, doc = clusters.sort_by_key(keys, rows[owners])
+    key, doc = ordering.sort_by_key(keys, rows[owners])
     runs.write(runs.table(key=key, doc=doc), work.output("fingerprints.arrow", "run"))
 
 
@@ -97,7 +97,7 @@ def windows(task: Task, work: Workspace) -> None:
         found_at.append(places)
     key = np.concatenate([np.zeros(0, np.uint64), *found_key])
     doc, place = (np.concatenate([np.zeros(0, np.int64), *x]) for x in (found_doc, found_at))
-    order = clusters.stable_order(key)
+    order = ordering.stable_order(key)
     columns = {"key": key[order], "doc": doc[order], "place": place[order].astype(np.int64)}
     runs.write(runs.table(**columns), work.output("windows.arrow", "run"))
 
@@ -179,7 +179,7 @@ def _merged(task: Task, work: Workspace, names: list[str]) -> tuple[np.ndarray, 
         for name, held in zip(names, columns, strict=True):
             held.append(runs.column(table, name)[part] + (base if name == "doc" else 0))
     key = np.concatenate(keys)
-    order = clusters.stable_order(key)
+    order = ordering.stable_order(key)
     return key[order], [np.concatenate(held)[order] for held in columns]
 
 

@@ -15,7 +15,8 @@ from pilebuilder.dedup import choose, runs
 from pilebuilder.dedup.exact import write_merged
 from pilebuilder.dedup.sketch import read_sketch
 from pilebuilder.document import text_buffers
-from pilebuilder.kernels import clusters, shingles
+from pilebuilder.kernels import clusters, shinglesets
+from pilebuilder.kernels import similarity as likeness
 from pilebuilder.partition import read_table
 from pilebuilder.task import Artifact, Task, Workspace
 
@@ -40,7 +41,7 @@ def extract(task: Task, work: Workspace) -> None:
         flat, ends, limits = _sampled_sets(work, sources[-1], docs - base)
     else:
         flat, ends = _sets(work, sources[0], docs - base, counts, params["ngram"])
-        limits = shingles.sampling_limits(counts)
+        limits = shinglesets.sampling_limits(counts)
     order = np.argsort(batch, kind="stable")
     columns = {name: known.column(name).combine_chunks().take(order) for name in carry}
     table = runs.table(
@@ -62,7 +63,7 @@ def _sets(
     pieces, ends, filled = [], np.zeros(len(rows), np.int64), 0
     for start, stop, text, local in _texts(work, partition, rows):
         data, offsets = text_buffers(text)
-        hashes, stops = shingles.collect(data, offsets, local, counts[start:stop], ngram)
+        hashes, stops = shinglesets.collect(data, offsets, local, counts[start:stop], ngram)
         pieces.append(pa.array(hashes))
         ends[start:stop] = stops + filled
         filled += len(hashes)
@@ -115,7 +116,7 @@ def confirm(task: Task, work: Workspace) -> None:
     else:
         bars = {"jaccard": params["verify"], "containment": params["containment"]}
         arrays = (sets.hashes, sets.bounds, sets.limits)
-        replaced = clusters.choose_similar(rows[best], stops, component, may, *arrays, **bars)
+        replaced = likeness.choose_similar(rows[best], stops, component, may, *arrays, **bars)
     gone = np.flatnonzero(replaced >= 0)
     gone = gone[np.argsort(replaced[gone], kind="stable")]
     similarity = np.ones(len(doc))
@@ -146,7 +147,7 @@ class Sets:
         weight = 4 * np.cumsum(sizes)[ends - 1] if len(ends) else ends
         for low, high in self._portions(weight):
             first = ends[low - 1] if low else 0
-            compared += clusters.verify(
+            compared += likeness.verify(
                 members[first : ends[high - 1]], ends[low:high] - first, self.hashes, self.bounds, self.limits,
                 parent, jaccard=jaccard, containment=containment,
             )  # fmt: skip
@@ -159,7 +160,7 @@ class Sets:
         weight = 4 * np.cumsum(np.diff(self.bounds)[second])
         for low, high in self._portions(weight):
             part = slice(low, high)
-            out[part] = clusters.similarities(first[part], second[part], self.hashes, self.bounds, self.limits)
+            out[part] = likeness.similarities(first[part], second[part], self.hashes, self.bounds, self.limits)
         return out
 
     def _portions(self, weight: np.ndarray) -> Iterator[tuple[int, int]]:
@@ -200,7 +201,7 @@ def _load(work: Workspace, files: list[Artifact], batch: int, limit: int) -> tup
         hashes = np.empty(bounds[-1], np.uint32)
         at = 0
         for flat, start, stop in parts:
-            clusters.gather(flat, start, stop, hashes, at)
+            likeness.gather(flat, start, stop, hashes, at)
             at += int((stop - start).sum())
     else:
         hashes = _spilled(spill, parts)
@@ -215,7 +216,7 @@ def _spilled(path: Path, parts: list[tuple[np.ndarray, np.ndarray, np.ndarray]])
             for low in range(0, len(start), TEXT_ROWS):
                 part = slice(low, low + TEXT_ROWS)
                 piece = np.empty(int((stop[part] - start[part]).sum()), np.uint32)
-                clusters.gather(flat, start[part], stop[part], piece, 0)
+                likeness.gather(flat, start[part], stop[part], piece, 0)
                 file.write(piece.data)
     return np.memmap(path, np.uint32, "r")
 

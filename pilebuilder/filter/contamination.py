@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pilebuilder.kernels.folding import fold_table
 from pilebuilder.kernels.ngram_lookup import EVERY, Lookup, collect
-from pilebuilder.kernels.shingles import fold_table, shingle_hash
+from pilebuilder.kernels.shingles import shingle_hash
 from pilebuilder.models import examples
 from pilebuilder.task import canonical
 
@@ -250,7 +251,7 @@ def cut(index: Index, text: str, margin: int, shortest: int) -> list[str]:
 
 def _words(text: str) -> list[tuple[bytes, int, int]]:
     """Words in the kernels' normal form with their places in the text (see `pilebuilder.kernels.shingles`)."""
-    from pilebuilder.kernels.shingles import ALONE, IGNORED, POINT, TABLE_SIZE
+    from pilebuilder.kernels.folding import ALONE, IGNORED, POINT, TABLE_SIZE
 
     table = fold_table()
     found: list[tuple[bytes, int, int]] = []

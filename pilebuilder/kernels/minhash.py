@@ -14,8 +14,7 @@ from typing import Any
 import numpy as np
 from numba import types
 
-from pilebuilder.kernels.jit import kernel
-from pilebuilder.kernels.shingles import (
+from pilebuilder.kernels.folding import (
     BUFFER,
     BYTES,
     COUNTS,
@@ -30,12 +29,11 @@ from pilebuilder.kernels.shingles import (
     fold_bytes,
     load8,
     mix64,
-    next_shingles,
-    power_of,
     store8,
     trailing_zeros,
-    workspace,
 )
+from pilebuilder.kernels.jit import kernel
+from pilebuilder.kernels.shingles import next_shingles, power_of, workspace
 
 SCHEMES = ("affine32", "legacy")
 MERSENNE = U((1 << 61) - 1)

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numba import types
 
-from pilebuilder.kernels import shingles
-from pilebuilder.kernels.jit import BYTES, INT64S, UINT32S, UINT64S, kernel
+from pilebuilder.kernels.folding import fold_bytes
+from pilebuilder.kernels.jit import BYTES, INT64S, UINT64S, kernel
 from pilebuilder.kernels.shingles import next_shingles, power_of, workspace
 
 BUFFER = types.Array(types.uint8, 1, "C")
@@ -20,16 +20,13 @@ COUNTS = types.Array(types.int64, 1, "C")
 EDGES = types.Array(types.int32, 1, "C")
 INT = types.int64
 U64 = np.uint64
-# the folding table that `next_shingles` reads, and its type
-fold = getattr(shingles, "fold_bytes", shingles.fold_table)
-TABLE = UINT64S if hasattr(shingles, "fold_bytes") else UINT32S
 EVERY = U64(0xFFFFFFFFFFFFFFFF)
 """The limit that samples nothing away."""
 
 
 @kernel(
     INT(
-        BYTES, INT64S, TABLE, types.intp, types.uint64, types.uint64,
+        BYTES, INT64S, UINT64S, types.intp, types.uint64, types.uint64,
         BUFFER, HASHES, HASHES, COUNTS, EDGES, HASHES, COUNTS, COUNTS,
     )
 )  # fmt: skip
@@ -68,14 +65,14 @@ def collect(
     offsets = np.ascontiguousarray(offsets, np.int64)
     out = np.empty(int(offsets[-1] - offsets[0]) // 2 + len(offsets), np.uint64)
     ends, words = np.zeros(len(offsets) - 1, np.int64), np.zeros(len(offsets) - 1, np.int64)
-    total = _collect(data, offsets, fold(), ngram, power_of(ngram), limit, *workspace(ngram), out, ends, words)
+    total = _collect(data, offsets, fold_bytes(), ngram, power_of(ngram), limit, *workspace(ngram), out, ends, words)
     assert total >= 0, "an n-gram takes two bytes of text at least"
     return out[:total].copy(), ends, words
 
 
 @kernel(
     INT(
-        BYTES, INT64S, TABLE, types.intp, types.uint64, types.uint64, UINT64S, UINT64S,
+        BYTES, INT64S, UINT64S, types.intp, types.uint64, types.uint64, UINT64S, UINT64S,
         BUFFER, HASHES, HASHES, COUNTS, EDGES, COUNTS, COUNTS,
     )
 )  # fmt: skip
@@ -131,7 +128,7 @@ class Lookup:
         while True:
             rows, slots = np.zeros(room, np.int64), np.zeros(room, np.int64)
             found = _find(
-                data, offsets, fold(), self.ngram, power_of(self.ngram), self.limit, self.bits, self.keys,
+                data, offsets, fold_bytes(), self.ngram, power_of(self.ngram), self.limit, self.bits, self.keys,
                 *work, rows, slots,
             )  # fmt: skip
             if found <= room:

@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 from numba import types
 
-from pilebuilder.kernels.jit import kernel
-from pilebuilder.kernels.shingles import (
+from pilebuilder.kernels.folding import (
     ALONE,
     BUFFER,
     BYTES,
@@ -25,10 +24,9 @@ from pilebuilder.kernels.shingles import (
     Pair,
     fold_bytes,
     fold_table,
-    next_shingles,
-    power_of,
-    workspace,
 )
+from pilebuilder.kernels.jit import kernel
+from pilebuilder.kernels.shingles import next_shingles, power_of, workspace
 
 
 @kernel(types.int64(BYTES, OFFSETS, OFFSETS, types.boolean, types.int64, COUNTS, COUNTS, COUNTS))

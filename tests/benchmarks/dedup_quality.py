@@ -48,7 +48,7 @@ def measure(setting: Setting, corpus: Corpus, pairs: np.ndarray, similarity: np.
 
     from pilebuilder.dedup import runs
     from pilebuilder.document import text_buffers
-    from pilebuilder.kernels import clusters, minhash, shingles
+    from pilebuilder.kernels import clusters, minhash, ordering, shinglesets, similarity
 
     data, offsets = text_buffers(pa.array(corpus.texts, pa.large_string()))
     keys, counts = [], np.zeros(0, np.int64)
@@ -67,7 +67,7 @@ def measure(setting: Setting, corpus: Corpus, pairs: np.ndarray, similarity: np.
     members, ends, filled = [], [], 0
     rows_of = np.arange(len(band), dtype=np.int32)
     for column in band.T:
-        key, doc = clusters.sort_by_key(column, rows_of)
+        key, doc = ordering.sort_by_key(column, rows_of)
         rows, stops = runs.runs_of_equals(key[1:] == key[:-1])
         members.append(doc[rows].astype(np.int64))
         ends.append(stops + filled)
@@ -77,10 +77,10 @@ def measure(setting: Setting, corpus: Corpus, pairs: np.ndarray, similarity: np.
     clusters.unite_groups(blind, *groups)
     clusters.flatten(blind)
     every = np.arange(len(band))
-    hashes, bounds = shingles.collect(data, offsets, every, counts, setting.ngram)
-    limits = shingles.sampling_limits(counts)
+    hashes, bounds = shinglesets.collect(data, offsets, every, counts, setting.ngram)
+    limits = shinglesets.sampling_limits(counts)
     verified = np.arange(len(band))
-    clusters.verify(*groups, hashes, np.append(0, bounds), limits, verified, jaccard=VERIFY)
+    similarity.verify(*groups, hashes, np.append(0, bounds), limits, verified, jaccard=VERIFY)
     clusters.flatten(verified)
     bins = np.digitize(similarity, STEPS + 1e-9)
     share = [float(proposed[bins == i].mean()) if (bins == i).any() else None for i in range(1, len(STEPS))]

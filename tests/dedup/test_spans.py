@@ -9,7 +9,7 @@ import pytest
 
 from pilebuilder.dedup import runs
 from pilebuilder.dedup.config import Config
-from pilebuilder.kernels.shingles import reference_words
+from pilebuilder.kernels.folding import reference_words
 from pilebuilder.partition import read_table
 from tests.dedup.driver import Doc, Stage, dedup, ids, partitions_of
 from tests.dedup.test_stage import prose

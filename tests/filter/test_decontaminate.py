@@ -13,7 +13,7 @@ from pilebuilder import registry
 from pilebuilder.errors import PilebuilderError
 from pilebuilder.filter import contamination
 from pilebuilder.filter.decontaminate import Decontaminate
-from pilebuilder.kernels.shingles import reference_words
+from pilebuilder.kernels.folding import reference_words
 from pilebuilder.models import examples
 from tests.models.docs import docs
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pilebuilder.kernels import minhash, shingles
+from pilebuilder.kernels import folding, minhash, shingles, shinglesets
 
 WORDY = st.text(st.sampled_from("aAbZ09_ \n\t.,-é\u0301\u00adßςΣ中国かการя\U0001f600\U00010400"), max_size=80)
 
@@ -24,7 +24,7 @@ def buffers(texts: list[str]) -> tuple[np.ndarray, np.ndarray]:
 def hashes_of(texts: list[str], ngram: int = 5) -> list[list[int]]:
     data, offsets = buffers(texts)
     counts = np.array([len(shingles.reference_shingles(t, ngram)) for t in texts], np.int64)
-    flat, ends = shingles.collect(data, offsets, np.arange(len(texts)), counts, ngram)
+    flat, ends = shinglesets.collect(data, offsets, np.arange(len(texts)), counts, ngram)
     return [part.tolist() for part in np.split(flat, ends)[:-1]]
 
 
@@ -41,7 +41,7 @@ def test_kernel_agrees_with_the_definition(texts: list[str], ngram: int) -> None
 
 def test_words_are_folded_and_cut_as_stated() -> None:
     text = "Straße_42 na\u00efve co\u00adop E\u0301tude \u4e2d\u56fd! \u0e01\u0e32 x\u2014Y \u03a3\u03c2"
-    words = [w.decode() for w in shingles.reference_words(text)]
+    words = [w.decode() for w in folding.reference_words(text)]
     assert words == [
         "straße_42", "na\u00efve",
         "coop", "e\u0301tude", "\u4e2d", "\u56fd", "\u0e01", "\u0e32", "x", "y", "\u03c3\u03c3",
@@ -49,12 +49,12 @@ def test_words_are_folded_and_cut_as_stated() -> None:
 
 
 def test_every_code_point_is_word_mark_or_separator_as_python_says() -> None:
-    table = shingles.fold_table()
-    for point in [*range(shingles.TABLE_SIZE), *range(0xE0000, 0xE0200)]:
+    table = folding.fold_table()
+    for point in [*range(folding.TABLE_SIZE), *range(0xE0000, 0xE0200)]:
         char = chr(point)
         value = int(table[point]) if point < len(table) else 0
         if unicodedata.category(char) == "Cf":
-            assert point >= len(table) or value == shingles.IGNORED
+            assert point >= len(table) or value == folding.IGNORED
         elif point < len(table):
             is_word = char.isalnum() or char == "_" or unicodedata.category(char)[0] == "M"
             assert (value != 0) == is_word, hex(point)
@@ -192,12 +192,12 @@ def test_addresses_that_name_the_same_page(a: str, b: str, same: bool) -> None:
 
 def test_huge_texts_are_sampled_alike() -> None:
     rng = np.random.default_rng(5)
-    words = [f"w{n}" for n in rng.integers(0, 10**9, shingles.SAMPLED * 3)]
-    texts = [" ".join(words), " ".join(words[: shingles.SAMPLED * 2])]
+    words = [f"w{n}" for n in rng.integers(0, 10**9, shinglesets.SAMPLED * 3)]
+    texts = [" ".join(words), " ".join(words[: shinglesets.SAMPLED * 2])]
     data, offsets = buffers(texts)
-    counts = np.array([len(words) - 4, shingles.SAMPLED * 2 - 4], np.int64)
-    assert shingles.sampling_limits(counts).tolist() == [2**30 - 1, 2**31 - 1]
-    flat, ends = shingles.collect(data, offsets, np.arange(2), counts, 5)
+    counts = np.array([len(words) - 4, shinglesets.SAMPLED * 2 - 4], np.int64)
+    assert shinglesets.sampling_limits(counts).tolist() == [2**30 - 1, 2**31 - 1]
+    flat, ends = shinglesets.collect(data, offsets, np.arange(2), counts, 5)
     large, small = set(flat[: ends[0]].tolist()), set(flat[ends[0] :].tolist())
     assert abs(len(large) / (counts[0] / 4) - 1) < 0.02
     coarse = {h for h in small if h >> 30 == 0}
@@ -207,11 +207,11 @@ def test_huge_texts_are_sampled_alike() -> None:
 def test_too_small_a_count_is_an_error_not_an_overflow() -> None:
     data, offsets = buffers([" ".join(str(i) for i in range(500))])
     with pytest.raises(ValueError, match="counts 3 shingles"):
-        shingles.collect(data, offsets, np.arange(1), np.array([3], np.int64), 5)
+        shinglesets.collect(data, offsets, np.arange(1), np.array([3], np.int64), 5)
 
 
 def test_smallest_hashes_of_sets() -> None:
     hashes = np.array([5, 1, 9, 3, 8, 2], np.uint32)
-    limits = np.array([shingles.EVERY, shingles.EVERY, 99])
-    found = shingles.smallest(hashes, np.array([4, 4, 6]), 3, limits)
-    assert [a.tolist() for a in found] == [[1, 3, 5, 2, 8], [3, 3, 5], [5, shingles.EVERY, 99]]
+    limits = np.array([shinglesets.EVERY, shinglesets.EVERY, 99])
+    found = shinglesets.smallest(hashes, np.array([4, 4, 6]), 3, limits)
+    assert [a.tolist() for a in found] == [[1, 3, 5, 2, 8], [3, 3, 5], [5, shinglesets.EVERY, 99]]

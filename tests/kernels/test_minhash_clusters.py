@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import pytest
 
-from pilebuilder.kernels import clusters
+from pilebuilder.kernels import clusters, ordering, similarity
 
 
 def flat(sets: list[set[int]]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -24,7 +24,7 @@ def jaccard(a: set[int], b: set[int]) -> float:
 
 def components(members, ends, sets, bar: float, containment: float | None = None) -> tuple[np.ndarray, int]:  # type: ignore[no-untyped-def]
     parent = np.arange(len(sets))
-    compared = clusters.verify(members, ends, *flat(sets), parent, jaccard=bar, containment=containment)
+    compared = similarity.verify(members, ends, *flat(sets), parent, jaccard=bar, containment=containment)
     clusters.flatten(parent)
     return parent, compared
 
@@ -67,7 +67,7 @@ def test_similarities_are_exact() -> None:
     sets = random_sets(3)
     pairs = list(itertools.combinations(range(len(sets)), 2))
     first, second = np.array(pairs).T.copy()
-    found = clusters.similarities(first, second, *flat(sets))
+    found = similarity.similarities(first, second, *flat(sets))
     assert found.tolist() == pytest.approx([jaccard(sets[a], sets[b]) for a, b in pairs])
 
 
@@ -94,7 +94,7 @@ def test_a_large_group_costs_a_bounded_number_of_comparisons() -> None:
     assert compared == copies - 1
     strangers = [{i % 4000, (i * 7 + 1) % 4000, (i * 13 + 2) % 4000} for i in range(2000)]
     _, compared = components(np.arange(2000), np.array([2000]), strangers, 0.9)
-    assert compared <= 2000 * (clusters.LEADERS + 1)
+    assert compared <= 2000 * (similarity.LEADERS + 1)
 
 
 def test_sets_sampled_at_different_shifts() -> None:
@@ -104,7 +104,9 @@ def test_sets_sampled_at_different_shifts() -> None:
     sample = whole[whole >> np.uint32(30) == 0]
     hashes = np.concatenate([sample, half])
     bounds = np.array([0, len(sample), len(hashes)])
-    found = clusters.similarities(np.array([0, 1]), np.array([1, 0]), hashes, bounds, np.array([2**30 - 1, 2**32 - 1]))
+    found = similarity.similarities(
+        np.array([0, 1]), np.array([1, 0]), hashes, bounds, np.array([2**30 - 1, 2**32 - 1])
+    )
     assert found[0] == found[1] == pytest.approx(0.5, abs=0.01)
 
 
@@ -113,7 +115,7 @@ def test_sets_sampled_at_different_shifts() -> None:
 @pytest.mark.parametrize("size", [0, 1, 2, 5000])
 def test_stable_order_is_stable(low: int, spread: int, size: int) -> None:
     keys = np.random.default_rng(2).integers(low, low + spread, size, dtype=np.uint64)
-    assert (clusters.stable_order(keys) == np.argsort(keys, kind="stable")).all()
+    assert (ordering.stable_order(keys) == np.argsort(keys, kind="stable")).all()
 
 
 def test_union_find_roots_are_smallest_members() -> None:
@@ -138,5 +140,5 @@ def test_choice_that_requires_similarity_breaks_chains() -> None:
     component, every = np.zeros(4, np.int32), np.ones((1, 1), bool)
     root, _ = components(order, ends, sets, 0.7)
     assert root.tolist() == [0, 0, 0, 0]
-    found = clusters.choose_similar(order, ends, component, every, *flat(sets), jaccard=0.7)
+    found = similarity.choose_similar(order, ends, component, every, *flat(sets), jaccard=0.7)
     assert found.tolist() == [-1, 0, -1, 2]

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pilebuilder.kernels import shingles, spans
+from pilebuilder.kernels import folding, spans
 from tests.kernels.test_minhash import WORDY, buffers
 
 
@@ -40,8 +40,8 @@ def test_lines_are_those_of_split(text: str) -> None:
 def test_bounds_name_the_words(text: str) -> None:
     data, offsets = buffers([text])
     starts, stops = spans.word_bounds(data, 0, int(offsets[1]))
-    found = [shingles.reference_words(bytes(data[a:b]).decode()) for a, b in zip(starts, stops, strict=True)]
-    assert [w for words in found for w in words] == shingles.reference_words(text)
+    found = [folding.reference_words(bytes(data[a:b]).decode()) for a, b in zip(starts, stops, strict=True)]
+    assert [w for words in found for w in words] == folding.reference_words(text)
     assert all(len(words) == 1 for words in found)
     assert len(spans.ngram_hashes(data, 0, int(offsets[1]), 1)) == len(starts)
 
@@ -51,7 +51,7 @@ def test_bounds_of_words_longer_than_the_limit(letter: str) -> None:
     text = f"a {letter * 5000} b {letter * 9000}"
     data, offsets = buffers([text])
     starts, stops = spans.word_bounds(data, 0, int(offsets[1]))
-    assert len(starts) == len(shingles.reference_words(text))
+    assert len(starts) == len(folding.reference_words(text))
     assert bytes(data[starts[-1] : stops[-1]]).decode().strip(letter) == ""
 
 

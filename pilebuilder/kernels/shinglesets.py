@@ -1,0 +1,134 @@
+"""Sets of shingle hashes: what the similarity of two texts is computed from, whole or as a sample."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import types
+
+from pilebuilder.kernels.folding import (
+    BUFFER,
+    BYTES,
+    COUNTS,
+    EDGES,
+    HASHES,
+    OFFSETS,
+    UINT64S,
+    fold_bytes,
+)
+from pilebuilder.kernels.jit import kernel
+from pilebuilder.kernels.shingles import next_shingles, power_of, workspace
+
+SLOTS = types.Array(types.uint32, 1, "C")
+STAMPS = types.Array(types.int32, 1, "C")
+
+
+@kernel(
+    types.int64(
+        BYTES, OFFSETS, OFFSETS, UINT64S, types.intp, types.uint64, BUFFER, HASHES, HASHES, COUNTS, EDGES,
+        COUNTS, SLOTS, SLOTS, STAMPS,
+    ),
+)  # fmt: skip
+def _collect(
+    data: Any, offsets: Any, rows: Any, table: Any, ngram: Any, power: Any, folded: Any, prefix: Any, block: Any,
+    state: Any, edges: Any, ends: Any, out: Any, seen: Any, stamps: Any,
+) -> Any:  # fmt: skip
+    """Distinct shingle hashes of chosen rows, one row after the other; see `collect`."""
+    total = 0
+    for index in range(len(rows)):
+        row = rows[index]
+        at, stop = offsets[row], offsets[row + 1]
+        top = ends[index]
+        stamp = np.int32(index + 1)
+        size = 64
+        while size < len(seen) and size < stop - at:  # a shingle takes two bytes or more: at most half full
+            size *= 2
+        mask = np.uint32(size - 1)
+        begin = total
+        state[:] = 0
+        while True:
+            at, count = next_shingles(data, at, stop, table, ngram, power, folded, prefix, block, state, edges)
+            for k in range(count):
+                h = np.uint32(block[k])
+                if np.int64(h) > top:
+                    continue
+                slot = h & mask
+                while stamps[slot] == stamp and seen[slot] != h:
+                    slot = (slot + np.uint32(1)) & mask
+                if stamps[slot] == stamp:
+                    continue
+                if total == len(out) or total - begin > (size * 7) >> 3:
+                    return -1
+                stamps[slot] = stamp
+                seen[slot] = h
+                out[total] = h
+                total += 1
+            if at >= stop:
+                break
+        ends[index] = total
+    return total
+
+
+SAMPLED = 1 << 18
+"""Texts with more shingles are compared by a sample of about half to all of this many: error of J below 0.002."""
+
+
+EVERY = 0xFFFFFFFF
+
+
+def sampling_limits(shingles: np.ndarray) -> np.ndarray:
+    """Largest hash that is kept (int64) of a text of so many shingles: 2^32 / 2^s - 1, and s is 0 for most texts.
+
+    The sample of a very large text has at most about `SAMPLED` shingles.
+    """
+    shift = np.ceil(np.log2(np.maximum(1.0, shingles / SAMPLED))).astype(np.int64)
+    return np.asarray(np.int64(EVERY) >> shift)
+
+
+def collect(
+    data: np.ndarray, offsets: np.ndarray, rows: np.ndarray, shingles: np.ndarray, ngram: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Sets of shingles of the texts at `rows`: (hashes as uint32, end of each row's hashes), by first occurrence.
+
+    The low halves of the hashes are enough: a chance match changes the similarity of two texts of n shingles by about
+    n / 2^32. `shingles` is the number of shingles of each of these texts, repeats included. A text of very many gives
+    a sample that is the same for every text: only hashes up to its limit (see `sampling_limits`).
+    """
+    rows = np.ascontiguousarray(rows, np.int64)
+    limits = sampling_limits(shingles)
+    # A sample is larger than its expectation by six standard deviations once in a billion texts.
+    expected = shingles * (limits / EVERY)
+    room = int((np.where(limits < EVERY, expected + 6 * np.sqrt(expected), shingles)).sum()) + 64
+    ends, out = limits.copy(), np.empty(room, np.uint32)
+    slots = 1 << max(6, int(2 * min(int(shingles.max(initial=1)), 2 * SAMPLED)).bit_length())
+    seen, stamps = np.zeros(slots, np.uint32), np.zeros(slots, np.int32)
+    work = workspace(ngram)
+    total = _collect(
+        data, offsets, rows, fold_bytes(), ngram, power_of(ngram), *work, ends, out, seen, stamps
+    )  # fmt: skip
+    if total < 0:
+        raise ValueError(f"the sketch counts {int(shingles.sum())} shingles, but the {len(rows)} texts have more")
+    return out[:total], ends
+
+
+@kernel(types.int64(types.Array(types.uint32, 1, "C", readonly=True), OFFSETS, types.int64, COUNTS, COUNTS, SLOTS))
+def _smallest(hashes: Any, ends: Any, size: Any, limits: Any, stops: Any, out: Any) -> Any:
+    start, total = 0, 0
+    for row in range(len(ends)):
+        part = np.sort(hashes[start : ends[row]])
+        if len(part) > size:
+            part = part[:size]
+            limits[row] = part[size - 1]
+        out[total : total + len(part)] = part
+        total += len(part)
+        stops[row] = total
+        start = ends[row]
+    return total
+
+
+def smallest(hashes: np.ndarray, ends: np.ndarray, size: int, limits: np.ndarray) -> tuple[np.ndarray, ...]:
+    """The `size` smallest hashes of each set, ascending: (hashes, ends, limits); a smaller set is there as a whole."""
+    stops, out, limits = np.zeros(len(ends), np.int64), np.empty(len(hashes), np.uint32), limits.copy()
+    total = _smallest(hashes, np.ascontiguousarray(ends, np.int64), size, limits, stops, out)
+    return out[:total], stops, limits

@@ -1,0 +1,276 @@
+"""Similarity of sets of shingle hashes: pairs that are proven, and survivors that resemble what they replace."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import types
+
+from pilebuilder.kernels.clusters import ALLOWED, COMPONENTS, INDEX, INT64S, find, unite
+from pilebuilder.kernels.jit import kernel
+
+U32 = np.uint32
+SET = types.Array(types.uint32, 1, "C", readonly=True)
+SLOTS = types.Array(types.uint32, 1, "C")
+STAMPS = types.Array(types.int32, 1, "C")
+FLOATS = types.Array(types.float64, 1, "C")
+
+WHOLE_GROUP = 64
+"""Documents that share a band key are compared all with all up to this many; beyond, with `LEADERS` of the group."""
+LEADERS = 32
+RIVALS = 1024
+"""Survivors of one cluster that a text is compared with when each removal must be similar to its survivor."""
+
+
+@kernel(types.void(SET, INT64S, INT64S, SLOTS, types.int64))
+def gather(values: Any, starts: Any, stops: Any, out: Any, at: Any) -> None:
+    """Copy the pieces ``values[starts[k]:stops[k]]`` one after the other into `out` from `at` on."""
+    for k in range(len(starts)):
+        for i in range(starts[k], stops[k]):
+            out[at] = values[i]
+            at += 1
+
+
+@kernel(types.uint32(SET, types.int64, types.int64, SLOTS, STAMPS, types.int32))
+def _load(hashes: Any, start: Any, stop: Any, slots: Any, stamps: Any, stamp: Any) -> Any:
+    """Put a set into the table; returns the mask of the part of the table that it uses."""
+    size = 64
+    while size < 2 * (stop - start):
+        size *= 2
+    mask = U32(size - 1)
+    for k in range(start, stop):
+        h = hashes[k]
+        slot = h & mask
+        while stamps[slot] == stamp:
+            slot = (slot + U32(1)) & mask
+        stamps[slot] = stamp
+        slots[slot] = h
+    return mask
+
+
+@kernel(
+    types.int64(SET, types.int64, types.int64, SLOTS, STAMPS, types.int32, types.uint32, types.int64),
+)
+def _shared(hashes: Any, start: Any, stop: Any, slots: Any, stamps: Any, stamp: Any, mask: Any, needed: Any) -> Any:
+    """How many of the hashes are in the table; -1 as soon as `needed` cannot be reached any more."""
+    found = 0
+    spare = (stop - start) - needed
+    for k in range(start, stop):
+        h = hashes[k]
+        slot = h & mask
+        while stamps[slot] == stamp and slots[slot] != h:
+            slot = (slot + U32(1)) & mask
+        if stamps[slot] == stamp:
+            found += 1
+        else:
+            spare -= 1
+            if spare < 0:
+                return -1
+    return found
+
+
+@kernel(types.int64(SET, types.int64, types.int64, types.int64))
+def _sampled(hashes: Any, start: Any, stop: Any, limit: Any) -> Any:
+    """How many of the hashes belong to the sample of hashes up to `limit`."""
+    count = 0
+    for k in range(start, stop):
+        count += np.int64(hashes[k]) <= limit
+    return count
+
+
+@kernel(
+    types.float64(
+        SET, INT64S, INT64S, types.int64, types.int64, types.float64, types.float64,
+        SLOTS, STAMPS, types.int32, types.uint32,
+    )
+)  # fmt: skip
+def _similarity(
+    hashes: Any, bounds: Any, limits: Any, i: Any, j: Any, jaccard: Any, containment: Any,
+    slots: Any, stamps: Any, stamp: Any, mask: Any,
+) -> Any:  # fmt: skip
+    """Jaccard similarity of set j with set i, which is in the table; -1 when neither bound is reached.
+
+    `containment` above 1 is never reached. A set may be a sample, of its hashes up to a limit: two sets are compared
+    below the lower of their limits.
+    """
+    limit = min(limits[i], limits[j])
+    a, b = bounds[i + 1] - bounds[i], bounds[j + 1] - bounds[j]
+    if limits[i] != limits[j]:
+        a = _sampled(hashes, bounds[i], bounds[i + 1], limit)
+        b = _sampled(hashes, bounds[j], bounds[j + 1], limit)
+    needed = np.int64(np.ceil(jaccard * (a + b) / (1.0 + jaccard) - 1e-9))
+    if containment <= 1.0:
+        needed = min(needed, np.int64(np.ceil(containment * min(a, b) - 1e-9)))
+    if needed > min(a, b):
+        return -1.0
+    stop_early = limits[i] == limits[j]
+    found = _shared(
+        hashes, bounds[j], bounds[j + 1], slots, stamps, stamp, mask, needed if stop_early else 0
+    )  # fmt: skip
+    if found < needed or a + b == found:
+        return -1.0
+    return found / (a + b - found)
+
+
+@kernel(types.int64(INT64S, INT64S, SET, INT64S, INT64S, types.float64, types.float64, INDEX, SLOTS, STAMPS, INDEX))
+def _verify(
+    members: Any, ends: Any, hashes: Any, bounds: Any, limits: Any, jaccard: Any, containment: Any,
+    parent: Any, slots: Any, stamps: Any, leaders: Any,
+) -> Any:  # fmt: skip
+    """Join the members of candidate groups whose similarity is proven; returns the number of comparisons.
+
+    A pair that is connected already is not compared again: components do not change by it. In a group of more than
+    `WHOLE_GROUP`, a member is compared with its predecessor and with the latest `LEADERS` members that opened a
+    component of their own, so that a million copies cost a million comparisons.
+    """
+    compared = 0
+    stamp = np.int32(0)
+    start = 0
+    for group in range(len(ends)):
+        stop = ends[group]
+        whole = stop - start <= WHOLE_GROUP
+        count = 0
+        for k in range(start, stop):
+            i = members[k]
+            loaded, joined = False, False
+            mask = U32(0)
+            limit = k - start if whole else min(count, LEADERS) + 1
+            for n in range(limit):
+                if whole:
+                    j = members[start + n]
+                elif n == 0:
+                    if k == start:
+                        continue
+                    j = members[k - 1]
+                else:
+                    j = leaders[(count - n) % LEADERS]
+                if find(parent, i) == find(parent, j):
+                    joined = True
+                    continue
+                if not loaded:
+                    loaded = True
+                    stamp += np.int32(1)
+                    mask = _load(hashes, bounds[i], bounds[i + 1], slots, stamps, stamp)
+                compared += 1
+                if _similarity(hashes, bounds, limits, i, j, jaccard, containment, slots, stamps, stamp, mask) >= 0:
+                    unite(parent, i, j)
+                    joined = True
+                    if not whole:
+                        break
+            if not joined and not whole:
+                leaders[count % LEADERS] = i
+                count += 1
+        start = stop
+    return compared
+
+
+@kernel(types.void(INT64S, INT64S, SET, INT64S, INT64S, SLOTS, STAMPS, FLOATS))
+def _similarities(
+    first: Any, second: Any, hashes: Any, bounds: Any, limits: Any, slots: Any, stamps: Any, out: Any
+) -> None:
+    stamp = np.int32(0)
+    loaded = np.int64(-1)
+    mask = U32(0)
+    for k in range(len(out)):
+        i, j = first[k], second[k]
+        if i != loaded:
+            loaded = i
+            stamp += np.int32(1)
+            mask = _load(hashes, bounds[i], bounds[i + 1], slots, stamps, stamp)
+        out[k] = max(0.0, _similarity(hashes, bounds, limits, i, j, 0.0, 2.0, slots, stamps, stamp, mask))
+
+
+def slots_for(bounds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Hash table for the largest of these sets: slots and stamps."""
+    largest = int(np.diff(bounds).max(initial=0))
+    size = 1 << max(6, (2 * largest).bit_length())
+    return np.zeros(size, np.uint32), np.zeros(size, np.int32)
+
+
+def verify(
+    members: np.ndarray,
+    ends: np.ndarray,
+    hashes: np.ndarray,
+    bounds: np.ndarray,
+    limits: np.ndarray,
+    parent: np.ndarray,
+    *,
+    jaccard: float,
+    containment: float | None = None,
+) -> int:
+    """Join sets in `parent` over verified pairs of the candidate groups; returns the number of comparisons made.
+
+    `members[ends[g-1]:ends[g]]` are candidate group g; set i is ``hashes[bounds[i]:bounds[i+1]]``, distinct, all of
+    those up to `limits[i]`. `parent` is a union-find forest, at first ``np.arange``; `flatten` it at the end.
+    """
+    slots, stamps = slots_for(bounds)
+    bar = 2.0 if containment is None else containment
+    leaders = np.zeros(LEADERS, np.int64)
+    return int(
+        _verify(members, ends, hashes, bounds, limits, jaccard, bar, parent, slots, stamps, leaders)
+    )  # fmt: skip
+
+
+def similarities(
+    first: np.ndarray, second: np.ndarray, hashes: np.ndarray, bounds: np.ndarray, limits: np.ndarray
+) -> np.ndarray:
+    """Jaccard similarity of set pairs (float64); fastest when equal values of `first` stand together."""
+    out = np.zeros(len(first), np.float64)
+    slots, stamps = slots_for(bounds)
+    _similarities(first, second, hashes, bounds, limits, slots, stamps, out)
+    return out
+
+
+@kernel(
+    types.void(
+        INT64S, INT64S, COMPONENTS, ALLOWED, SET, INT64S, INT64S, types.float64, types.float64,
+        SLOTS, STAMPS, INDEX, INDEX,
+    )
+)  # fmt: skip
+def _choose_similar(
+    order: Any, ends: Any, component: Any, allowed: Any, hashes: Any, bounds: Any, limits: Any, jaccard: Any,
+    containment: Any, slots: Any, stamps: Any, kept: Any, replaced: Any,
+) -> None:  # fmt: skip
+    """As `_choose`, but a document leaves only for a survivor that it is similar to itself."""
+    stamp = np.int32(0)
+    start = 0
+    for group in range(len(ends)):
+        count = 0
+        for k in range(start, ends[group]):
+            i = order[k]
+            stamp += np.int32(1)
+            mask = _load(hashes, bounds[i], bounds[i + 1], slots, stamps, stamp)
+            for n in range(min(count, RIVALS)):
+                j = kept[(count - 1 - n) % len(kept)] if count > RIVALS else kept[n]
+                if allowed[component[i], component[j]] and (
+                    _similarity(hashes, bounds, limits, i, j, jaccard, containment, slots, stamps, stamp, mask) >= 0
+                ):
+                    replaced[i] = j
+                    break
+            if replaced[i] < 0:
+                kept[count] = i
+                count += 1
+        start = ends[group]
+
+
+def choose_similar(
+    order: np.ndarray,
+    ends: np.ndarray,
+    component: np.ndarray,
+    allowed: np.ndarray,
+    hashes: np.ndarray,
+    bounds: np.ndarray,
+    limits: np.ndarray,
+    *,
+    jaccard: float,
+    containment: float | None = None,
+) -> np.ndarray:
+    """As `choose`, where the survivor must be similar to the document that it replaces (see `verify`)."""
+    replaced = np.full(len(order), -1)
+    longest = int(np.diff(ends, prepend=0).max(initial=0))
+    _choose_similar(
+        order, ends, component, allowed, hashes, bounds, limits, jaccard,
+        2.0 if containment is None else containment, *slots_for(bounds), np.zeros(longest + 1, np.int64), replaced,
+    )  # fmt: skip
+    return replaced
