@@ -106,7 +106,7 @@ def show_rules(parameters: bool) -> None:
     """The table of filter rules, generated from the code."""
     from pilebuilder.filter import ruletable
 
-    print(ruletable.parameter_table() if parameters else ruletable.rule_table())
+    print(ruletable.document(parameters), end="")
 
 
 def raw_store(folder: Path | None, collect: bool, unused_days: float) -> int:

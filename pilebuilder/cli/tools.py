@@ -14,7 +14,7 @@ app = typer.Typer()
 
 @app.command()
 def rules(
-    parameters: Annotated[bool, typer.Option("--parameters", help="every parameter of every step")] = False,
+    parameters: Annotated[bool, typer.Option("--parameters", help="also every parameter of every step")] = False,
 ) -> None:
     """List every filter rule: what it measures, its default, where it comes from.
 

@@ -8,6 +8,23 @@ from typing import Any, get_args, get_origin, get_type_hints
 from pilebuilder import registry
 from pilebuilder.filter.rules import RuleStep
 
+HEAD = """# The rules
+
+Every heuristic rule that a recipe can name, with its default, what it measures and where it comes from. A rule drops a
+document for the reason `<step>.<rule>`, or only leaves its measure as a signal (`action: signal` for the step,
+`signal: [rule]` for one rule). `off` rules drop nothing until they get a limit.
+
+Made from the code by `pilebuilder rules --parameters > pipelines/RULES.md`; a test holds the two equal.
+"""
+
+
+def document(parameters: bool = False) -> str:
+    """The whole page: all rules and, if asked for, all parameters of all steps."""
+    parts = [HEAD, rule_table()]
+    if parameters:
+        parts += ["# All steps and their parameters", "", parameter_table()]
+    return "\n".join(parts).rstrip() + "\n"
+
 
 def rule_table() -> str:
     """One table per filter step made of rules: rule, default, what it measures; with where the rules come from."""
@@ -16,7 +33,7 @@ def rule_table() -> str:
         step = registry.part("step", name).factory
         if not issubclass(step, RuleStep):
             continue
-        parts += [f"### {name}", "", _summary(step), "", f"Source: {step.source}.", ""]
+        parts += [f"## {name}", "", _summary(step), "", f"Source: {step.source}.", ""]
         parts += ["| rule | dropped if | measure |", "|---|---|---|"]
         parts += [f"| `{name}.{rule}` | so | {_cell(what)} |" for rule, what in step.fixed_rules.items()]
         for rule, default, what in _parameters(step):
@@ -33,7 +50,7 @@ def parameter_table() -> str:
     parts = []
     for name in registry.names("step"):
         step = registry.part("step", name).factory
-        parts += [f"### {name}", "", _summary(step), ""]
+        parts += [f"## {name}", "", _summary(step), ""]
         found = list(_parameters(step))
         if found:
             parts += ["| parameter | default | meaning |", "|---|---|---|"]

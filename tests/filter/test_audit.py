@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import random
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ import pytest
 from pilebuilder import registry
 from pilebuilder.filter.audit import audit
 from pilebuilder.filter.auditpage import histogram, write
+from pilebuilder.recipe import data_folder
 from tests.models.docs import docs
 
 TEXTS = [
@@ -137,7 +140,7 @@ def test_rule_table_names_every_rule_and_every_parameter() -> None:
     table, parameters = rule_table(), parameter_table()
     for name in registry.names("step"):
         step = registry.part("step", name).factory
-        assert f"### {name}\n" in parameters
+        assert f"## {name}\n" in parameters
         if issubclass(step, RuleStep):
             assert step.name == name
             assert step.source
@@ -146,6 +149,15 @@ def test_rule_table_names_every_rule_and_every_parameter() -> None:
     assert "| `gopher-quality.min_words` | < 50 | words, symbols aside |" in table
     for line in parameters.splitlines():
         assert not line.endswith("|  |"), f"no description: {line}"
+
+
+def test_the_page_of_rules_is_what_the_command_prints() -> None:
+    """A process of its own: tests register parts too. Make the page again with the command that it names."""
+    command = [sys.executable, "-m", "pilebuilder", "rules", "--parameters"]
+    done = subprocess.run(command, capture_output=True, check=True)
+    page = (data_folder("pipelines") / "RULES.md").read_bytes()
+    assert done.stdout == page
+    assert b"pilebuilder rules --parameters > pipelines/RULES.md" in page
 
 
 def test_a_rule_of_ones_own_in_one_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
