@@ -1,15 +1,15 @@
-"""Cases and dockets beside a table of opinions, in a private temporary database so that memory stays bounded."""
+"""Cases and dockets beside a table of opinions."""
 
 from __future__ import annotations
 
 import re
-import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from pilebuilder.read.base import Raw
 from pilebuilder.read.delimited import Broken, cell, records
+from pilebuilder.read.lookup import Lookup
 from pilebuilder.read.streams import open_stream
 
 _CASES = ("id", "case_name", "case_name_full", "date_filed", "slug", "precedential_status", "blocked", "docket_id")
@@ -21,14 +21,13 @@ class Joined:
     """Facts about a cluster, from the tables that lie beside the opinions; empty without them."""
 
     def __init__(self, raw: Raw) -> None:
-        self._base = sqlite3.connect("")  # "": on disk when it grows, without a name, gone at the end
-        self._cases = self._load(raw, "opinion-clusters-", "cases", _CASES)
-        self._dockets = self._load(raw, "dockets-", "dockets", _DOCKETS)
+        self._cases = _load(raw, "opinion-clusters-", _CASES)
+        self._dockets = _load(raw, "dockets-", _DOCKETS)
 
     def case(self, cluster: int) -> dict[str, Any]:
         """Case name, date, court and whether the case may be shown."""
-        found = self._row("cases", _CASES, cluster) if self._cases else {}
-        docket = self._row("dockets", _DOCKETS, int(found.get("docket_id") or 0)) if found and self._dockets else {}
+        found = self._cases.row(cluster)
+        docket = self._dockets.row(int(found.get("docket_id") or 0))
         if not found:
             return {}
         return {
@@ -41,21 +40,10 @@ class Joined:
             "blocked": found["blocked"] == "t" or docket.get("blocked") == "t",
         }
 
-    def _row(self, table: str, names: tuple[str, ...], ident: int) -> dict[str, Any]:
-        query = f"SELECT {', '.join(names)} FROM {table} WHERE id = ?"  # noqa: S608 (own names)
-        found = self._base.execute(query, (ident,)).fetchone()
-        return dict(zip(names, found, strict=True)) if found else {}
 
-    def _load(self, raw: Raw, prefix: str, table: str, names: tuple[str, ...]) -> bool:
-        path = next((p for n, p in sorted(raw.beside.items()) if n.rpartition("/")[2].startswith(prefix)), None)
-        if path is None:
-            return False
-        columns = ", ".join(["id INTEGER PRIMARY KEY", *(f"{name} TEXT" for name in names[1:])])
-        self._base.execute(f"CREATE TABLE {table} ({columns})")
-        places = ", ".join("?" * len(names))
-        insert = f"INSERT OR REPLACE INTO {table} VALUES ({places})"  # noqa: S608 (own names)
-        self._base.executemany(insert, _rows(path, names))
-        return True
+def _load(raw: Raw, prefix: str, names: tuple[str, ...]) -> Lookup:
+    path = next((p for n, p in sorted(raw.beside.items()) if n.rpartition("/")[2].startswith(prefix)), None)
+    return Lookup(names, _rows(path, names) if path else ())
 
 
 def _rows(path: Path, names: tuple[str, ...]) -> Iterator[tuple[Any, ...]]:

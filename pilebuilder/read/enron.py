@@ -4,8 +4,8 @@ Format: RFC 5322 messages; maildir members ``maildir/{user}/{folder}/{n}.``; mbo
 line ``From `` after a blank line, ``>From`` in a body loses one ``>``).
 
 Record unit: one message. Id: ``clean`` ``enron:`` and 16 hex digits of the SHA-256 of date, sender, subject and body
-without white space, so that the copies of a message in several folders are one document; ``pile``
-``enron:{user}/{folder}/{n}``.
+without white space, so that the copies of a message in several folders are one document, in one archive or in several
+raw files of the component; ``pile`` ``enron:{user}/{folder}/{n}``.
 Text, ``clean``: the body, quoted-printable left in it decoded, without a signature after ``-- ``, blank lines
 squeezed; `cut_quotes` also cuts the quoted history::
 
@@ -41,7 +41,10 @@ from pilebuilder.registry import reader
 if TYPE_CHECKING:
     from email.message import Message
 
+    import pyarrow as pa
+
     from pilebuilder.read.archives import Readable
+    from pilebuilder.read.survey import Surveys
 
 MAX_MESSAGE = 64 << 20
 MEMBERS = Caps(members=4_000_000)
@@ -67,7 +70,7 @@ _SIGNATURE = re.compile(r"^-- ?$", re.M)
 _SOFT = re.compile(rb"=\r?\n|=20\r?$", re.M)
 
 
-@reader("enron", version=1)
+@reader("enron", version=2)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Enron:
     """Bodies of e-mail messages from a maildir archive, single files or mbox."""
@@ -79,26 +82,42 @@ class Enron:
     min_characters: Annotated[int, Field(ge=0, description="shorter bodies are left out in clean")] = 20
 
     def __call__(self, raw: Raw) -> Iterator[Item]:
-        return whole(raw, self._read(raw))
+        from pilebuilder.read.copies import distinct
+
+        return whole(raw, distinct(raw, self._read(raw), self._same()))
+
+    def survey(self, raw: Raw) -> pa.Table:
+        """The messages of one file."""
+        from pilebuilder.read.copies import survey
+
+        return survey(whole(raw, self._read(raw)), self._same())
+
+    def settle(self, surveys: Surveys) -> Iterator[tuple[str, pa.Table]]:
+        """Messages that are in a file before, too."""
+        from pilebuilder.read.copies import settle
+
+        return settle(surveys, surveys.names, self._same())
+
+    def _same(self) -> dict[str, str]:
+        return {"key": "duplicate"} if self.style == "clean" else {}
 
     def _read(self, raw: Raw) -> Iterator[Item]:
-        seen: set[bytes] = set()
         with open_stream(raw.path, expect=raw.name) as stream:
             if stream.read(5) == b"From ":
                 for offset, data in messages(_Again(b"From ", stream)):
-                    yield self._message(data, f"{raw.name}#{offset}", offset, seen)
+                    yield self._message(data, f"{raw.name}#{offset}", offset)
                 return
         for item in contents(raw, limit=MAX_MESSAGE, caps=MEMBERS):
             if not isinstance(item, Content):
                 yield item
             elif _HEADER.match(item.data):
-                yield self._message(item.data, item.path, item.offset, seen)
+                yield self._message(item.data, item.path, item.offset)
             elif item.name == raw.name:
                 yield wrong_format("a mail message", item.data)
             else:
                 yield Skipped(reason="not_a_message", offset=item.offset, key=item.name)
 
-    def _message(self, data: bytes, path: str, offset: int, seen: set[bytes]) -> Item:
+    def _message(self, data: bytes, path: str, offset: int) -> Item:
         from email import message_from_bytes
 
         path = re.sub(r"^(?:.*/)?maildir/", "", path)
@@ -116,9 +135,8 @@ class Enron:
         digest = hashlib.sha256("".join(text.split()).encode()).hexdigest()
         identity = "\0".join((facts["date"], facts["from"], facts["subject"], digest))
         key = hashlib.sha256(identity.encode("utf-8", "surrogatepass")).digest()[:8]
-        if reason := self._unwanted(facts, text, message, key in seen):
+        if reason := self._unwanted(facts, text, message):
             return Skipped(reason=reason, offset=offset, key=f"enron:{key.hex()}")
-        seen.add(key)
         return _record(f"enron:{key.hex()}", text, offset, facts | {"body_sha256": digest})
 
     def _clean(self, text: str) -> str:
@@ -131,9 +149,7 @@ class Enron:
             text = text[: marks[-1]]
         return squeeze(text)
 
-    def _unwanted(self, facts: dict[str, str], text: str, message: Message, seen: bool) -> str:
-        if seen:
-            return "duplicate"
+    def _unwanted(self, facts: dict[str, str], text: str, message: Message) -> str:
         if not text.strip():
             return "no_text"
         if len(text.strip()) < self.min_characters:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pilebuilder.read.archives import DEFAULT as CAPS
-from pilebuilder.read.archives import Caps, Member, Refused, tar_members, zip_members
+from pilebuilder.read.archives import Caps, Member, Readable, Refused, tar_members, zip_members
 from pilebuilder.read.base import Item, Quarantined, Raw, Skipped
-from pilebuilder.read.streams import DEFAULT, Limits, Stream, StreamError, blocks, decode, kind_of
+from pilebuilder.read.streams import DEFAULT, Limits, Stream, StreamError, blocks, decode, kind_of, open_stream
 
 MAX_FILE = 64 << 20
 """Bytes of one file that becomes one document; a text of that size has ten million words."""
@@ -61,6 +61,34 @@ def contents(
     yield Content(raw.name, _bare(raw.name), b"".join(parts), 0)
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One file to read records from: the raw file, or a member of a zip. It must be read before the next is asked for.
+
+    What breaks a member is a `StreamError` of its `stream`, and costs that member only.
+    """
+
+    name: str
+    path: str
+    stream: Readable
+    offset: int
+
+
+def parts(raw: Raw, caps: Caps = CAPS) -> Iterator[Part | Item]:
+    """As `contents`, for tables of any size in a file of their own or in a zip: as streams."""
+    with raw.path.open("rb") as file:
+        packed = file.read(4) == b"PK\3\4"
+    if not packed:
+        with open_stream(raw.path, expect=raw.name) as stream:
+            yield Part(raw.name, _bare(raw.name), stream, 0)
+        return
+    for member in zip_members(raw.path, caps):
+        if isinstance(member, Refused):
+            yield _refused(member, f"{raw.name}/{member.name}")
+        else:
+            yield Part(f"{raw.name}/{member.name}", member.name, member, member.offset)
+
+
 def _chain(head: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
     yield head
     yield from rest
@@ -92,10 +120,7 @@ def _members(
     for member in members:
         name = f"{raw.name}/{member.name}"
         if isinstance(member, Refused):
-            if member.reason in ("link", "special_file"):
-                yield Skipped(reason=member.reason, offset=member.offset, key=name)
-            else:
-                yield Quarantined(reason=member.reason, offset=member.offset, detail=member.detail, key=name)
+            yield _refused(member, name)
         elif only and not member.name.lower().endswith(only):
             yield Skipped(reason="not_named", offset=member.offset, key=name)
         else:
@@ -107,6 +132,12 @@ def _members(
                     return
                 continue
             yield Content(name, member.name, data, member.offset)
+
+
+def _refused(member: Refused, name: str) -> Item:
+    if member.reason in ("link", "special_file"):
+        return Skipped(reason=member.reason, offset=member.offset, key=name)
+    return Quarantined(reason=member.reason, offset=member.offset, detail=member.detail, key=name)
 
 
 def unpacked(data: bytes, limit: int) -> bytes:

@@ -10,6 +10,8 @@ import pytest
 
 from pilebuilder.read.pubmed_order import Pmids, in_order
 from tests.read.drive import run_component
+from tests.read.fixtures import tar
+from tests.read.test_enron import mail
 from tests.read.test_pubmed import article, file
 
 
@@ -75,3 +77,61 @@ def test_the_set_of_pmids_is_a_set() -> None:
         found.add(some)
         held.update(some.tolist())
         assert found.have(asked).tolist() == [int(n) in held for n in asked]
+
+
+LONG = "We study how cells divide, and what keeps them from it. " * 3
+
+
+def table(*rows: tuple[int, str]) -> bytes:
+    return b"APPLICATION_ID,ABSTRACT_TEXT\r\n" + b"".join(f'{n},"{text}"\r\n'.encode() for n, text in rows)
+
+
+@pytest.mark.parametrize("limit", [1 << 24, 1], ids=["one group", "a group a file"])
+def test_an_abstract_stays_in_its_first_year(tmp_path: Path, limit: int) -> None:
+    files = {
+        "abstracts/2015.csv": table((1, LONG), (3, LONG + "Three."), (4, LONG), (5, "short")),
+        "abstracts/2014.csv": table((1, LONG), (2, LONG), (5, LONG + "Five.")),
+    }
+    documents, ledger, _ = run_component(tmp_path / "clean", "nih-exporter", files, limit=limit)
+    found = sorted((row["origin_file"], row["meta"].split('"')[3]) for row in documents.values())
+    assert found == [("abstracts/2014.csv", "1"), ("abstracts/2014.csv", "5"), ("abstracts/2015.csv", "3")]
+    assert ledger == {"repeated": 1, "same_abstract": 2, "too_short": 1}
+    _, ledger, _ = run_component(tmp_path / "pile", "nih-exporter", files, limit=limit, style="pile")
+    assert ledger == {"repeated": 2}
+
+
+def test_projects_of_the_same_year_are_joined(tmp_path: Path) -> None:
+    projects = b"APPLICATION_ID,PROJECT_TITLE,IC_NAME,ORG_NAME,CORE_PROJECT_NUM,FY\r\n"
+    files = {
+        "abstracts/2014.csv": table((1, LONG), (2, LONG + "Two.")),
+        "projects/2014.csv": projects + b'1,"How  cells divide",NIGMS,A COLLEGE,R01GM1,2014\r\nx,y\r\n',
+        "projects/2015.csv": projects + b"2,Another year,NCI,B,R02,2015\r\n",
+    }
+    documents, ledger, _ = run_component(tmp_path, "nih-exporter", files, title=True)
+    one, two = documents.values()
+    assert one["text"].startswith("How cells divide\n\nWe study")
+    assert one["meta"] == (
+        '{"application_id":"1","fy":2014,"title":"How  cells divide","institute":"NIGMS","organisation":"A COLLEGE",'
+        '"core_project_num":"R01GM1"}'
+    )
+    assert two["text"].startswith("We study")
+    assert ledger == {"project_table": 2}
+
+
+def test_copies_of_a_mail_in_several_files_are_one_document(tmp_path: Path) -> None:
+    body = "Please let me know your thoughts on this by noon.\n"
+    files = {
+        "maildir/a/sent/1.": mail(body),
+        "maildir/a/_sent_mail/7.": mail(body).replace(b"<1.2.", b"<3.4."),
+        "maildir/b/inbox/2.": mail(body, subject="Something else"),
+        "all.tar": tar({"maildir/c/1.": mail(body), "maildir/c/2.": mail("Another body, and a longer one it is.\n")}),
+    }
+    documents, ledger, _ = run_component(tmp_path / "clean", "enron", files, limit=1)
+    assert sorted(row["origin_file"] for row in documents.values()) == [
+        "all.tar",
+        "maildir/a/sent/1.",
+        "maildir/b/inbox/2.",
+    ]
+    assert ledger == {"duplicate": 2}
+    documents, ledger, _ = run_component(tmp_path / "pile", "enron", files, limit=1, style="pile")
+    assert (len(documents), ledger) == (5, {})
