@@ -1,4 +1,4 @@
-"""One stage on plain files: the recipe that ``pilebuilder dedup data/*.jsonl.zst -o out/`` implies.
+"""What plain files imply: the recipe of ``pilebuilder dedup data/*.jsonl.zst -o out/``, and the card of a new source.
 
 The recipe is written to ``out/recipe.yaml`` and then built like any other, so the run can be repeated, resumed, edited
 and verified. Stages other than the one asked for do nothing; what is left is written as shards under ``out/train/``.
@@ -15,7 +15,7 @@ import yaml
 from pilebuilder import yamlfile
 from pilebuilder.build.store import write_atomic
 from pilebuilder.errors import RecipeError
-from pilebuilder.recipe import Recipe, resolve_recipe
+from pilebuilder.recipe import Card, Recipe, load_card, resolve_recipe
 
 READERS = {
     ".jsonl": "jsonl",
@@ -26,7 +26,11 @@ READERS = {
     ".wet": "warc",
     ".arc": "warc",
     ".txt": "text",
-    ".md": "text",
+    ".md": "markdown",
+    ".html": "html",
+    ".htm": "html",
+    ".pdf": "pdf",
+    ".epub": "epub",
     ".csv": "csv",
 }
 COMPRESSED = {".gz", ".zst", ".bz2", ".xz"}
@@ -52,6 +56,36 @@ def implied_recipe(inputs: list[str], out: Path | None, stage: str) -> tuple[Rec
     out.mkdir(parents=True, exist_ok=True)
     write_atomic(path, (header + text).encode())
     return resolve_recipe(yamlfile.load(path)), REACHES.get(stage, stage)
+
+
+def write_card(name: str, place: str, out: Path, reader: str, licence: str, evidence: str) -> Card:
+    """Write the card of a source: a file, a folder or a web address; what a person must still say is left as a note.
+
+    Raises `RecipeError` when the card exists, when the place does not, or when no reader goes by the extension.
+    """
+    if out.exists():
+        raise RecipeError(f"{out} exists; edit it, or give another --out")
+    remote = place.startswith(("https://", "http://"))
+    if not remote and not Path(place).exists():
+        raise RecipeError(f"{place}: no such file or folder")
+    terms = {"spdx": licence or None, "evidence": evidence or None}
+    card = {
+        "name": name,
+        "description": "",
+        "upstream": [place] if remote else [],
+        "fetch": {"http": {"url": place}} if remote else {"local": {"path": str(Path(place).absolute())}},
+        "read": reader or _reader(Path(place.partition("?")[0] if remote else place)),
+        "licence": {k: v for k, v in terms.items() if v} or {"text": "unknown"},
+        "languages": [],
+    }
+    notes = (
+        "# Say what the text is (description), on what terms (licence: an SPDX name or a text, and where to read it),"
+        "\n# in which languages, and which personal data to expect (personal_data). `pilebuilder sources"
+        "\n# show` prints it; a recipe names it as `- card: FILE`. `read:` may carry parameters of the reader.\n"
+    )
+    text = yaml.safe_dump(card, sort_keys=False, allow_unicode=True)
+    write_atomic(out, (notes + text).encode())
+    return load_card(str(out.absolute()))
 
 
 def _recipe(paths: list[Path], stage: str, name: str) -> dict[str, Any]:

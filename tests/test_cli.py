@@ -232,3 +232,27 @@ def test_the_store_is_shown_and_collected(tmp_path: Path) -> None:
     done = run("store", "--collect", "--unused-days", 0, "--store", tmp_path / "store")
     assert "removed 1 raw files" in done.stdout
     assert not held.exists()
+
+
+def test_a_card_of_ones_own_is_written_and_built(tmp_path: Path) -> None:
+    folder = tmp_path / "minutes"
+    folder.mkdir()
+    (folder / "may.md").write_text("# May\n\nThe council met and spoke of the bridge.\n" * 5)
+    card = tmp_path / "minutes.yaml"
+    done = run("sources", "add", "Town Minutes", folder, "-o", card, "--licence", "CC0-1.0")
+    assert done.returncode == 0, done.stderr
+    assert f"card: {card}" in done.stdout
+    assert "CC0-1.0" in run("sources", "show", card).stdout
+    recipe = tmp_path / "r.yaml"
+    recipe.write_text(
+        f"name: r\ncomponents: [{{card: {card}}}]\nfilter: []\nmix: {{val: 0, test: 0}}\ntokenize: null\n"
+    )
+    done = run("shard", recipe, "-o", tmp_path / "out", "-w", 1)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout.splitlines()[-1])["read"] == 1
+    again = run("sources", "add", "Town Minutes", folder, "-o", card)
+    assert again.returncode == 2
+    assert "exists" in again.stderr
+    assert (
+        "no reader goes by" in run("sources", "add", "X", "https://a.example/x.zip", "-o", tmp_path / "x.yaml").stderr
+    )

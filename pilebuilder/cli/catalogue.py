@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -70,6 +71,27 @@ def sources_show(name: Annotated[str, typer.Argument(help="a card's file name or
     from pilebuilder import command
 
     command.show_source(name)
+
+
+@sources_app.command("add")
+def sources_add(
+    name: Annotated[str, typer.Argument(help="the component's name, as it will stand in shards")],
+    place: Annotated[str, typer.Argument(help="a file, a folder, or a web address")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="the card to write (.yaml)")],
+    reader: Annotated[str, typer.Option("--read", help="which reader [default: by the extension]")] = "",
+    licence: Annotated[str, typer.Option("--licence", help="SPDX name of the licence")] = "",
+    evidence: Annotated[str, typer.Option("--evidence", help="address where the terms can be read")] = "",
+) -> None:
+    """Write the card of a source of your own, to be named in a recipe.
+
+    Example:
+
+      pilebuilder sources add "Town Minutes" minutes/ -o town-minutes.yaml --licence CC0-1.0
+    """
+    from pilebuilder.implied import write_card
+
+    write_card(name, place, out, reader, licence, evidence)
+    typer.echo(f"{out}: complete it, then name it in a recipe:\n\ncomponents:\n  - card: {out}")
 
 
 @sources_app.command("check")

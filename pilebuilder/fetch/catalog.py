@@ -75,10 +75,8 @@ def rows(names: Iterable[str] = ()) -> list[Row]:
     found = [Row(file=stem, card=load_card(str(path))) for stem, path in card_files().items()]
     if chosen:
         by_name = {key: row for row in found for key in (row.file, row.card.name.lower())}
-        missing = [n for n in chosen if n not in by_name and n.lower() not in by_name]
-        if missing:
-            load_card(missing[0])  # raises with the nearest name
-        return [by_name.get(n) or by_name[n.lower()] for n in chosen]
+        # A name that no shipped card bears is the path of one's own, or refused with the nearest name.
+        return [by_name.get(n) or by_name.get(n.lower()) or Row(file=Path(n).stem, card=load_card(n)) for n in chosen]
     return sorted(found, key=lambda r: (-(r.card.pile.weight_percent if r.card.pile else 0), r.file))
 
 
