@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from pilebuilder.build.lockfile import STATE
 from pilebuilder.build.publish import LOCK, LOCK_FORMAT, found_public, lock_digest
 from pilebuilder.errors import PilebuilderError
 from pilebuilder.ledger import Tally
@@ -15,6 +16,8 @@ from pilebuilder.task import digest_file
 
 # Which stage hands its documents to which: what one keeps, the other must see.
 FLOW = (("read", "filter"), ("filter", "dedup"))
+PULLED = f"{STATE}/pulled.json"
+"""In a corpus that was pulled: its lock's digest, and the folders that were not published or not asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +32,12 @@ class Finding:
         return f"{self.kind}: {self.path}: {self.detail}"
 
 
-def verify(root: Path, on_file: Callable[[str], None] = lambda _: None) -> list[Finding]:
+def verify(root: Path, on_file: Callable[[str], None] = lambda _: None, *, work: bool = True) -> list[Finding]:
     """Check a finished build against its lock; an empty list means that all is as it was built.
 
-    Public files are always checked. Files under ``work/`` are checked as far as they are still there: the whole
-    folder, or whole task folders, may have been deleted after success.
+    Public files are always checked; in a corpus that was pulled, those that came with it. Files under ``work/`` are
+    checked (unless `work` is false) as far as they are still there: the whole folder, or whole task folders, may have
+    been deleted after success.
     """
     try:
         raw = (root / LOCK).read_bytes()
@@ -48,15 +52,26 @@ def verify(root: Path, on_file: Callable[[str], None] = lambda _: None) -> list[
         return [Finding("corrupt", LOCK, f"its digest is {computed[:16]}..., it states {str(stated)[:16]}...")]
     if lock["format"] != LOCK_FORMAT:
         raise PilebuilderError(f"{root / LOCK} has format {lock['format']}; this version reads {LOCK_FORMAT}")
-    findings = list(_check_files(root, lock["outputs"], on_file))
+    absent = absent_folders(root, stated)
+    outputs = [e for e in lock["outputs"] if e["path"].split("/")[0] not in absent or (root / e["path"]).exists()]
+    findings = list(_check_files(root, outputs, on_file))
     stated_names = {entry["path"] for entry in lock["outputs"]}
     for name in sorted(found_public(root) - stated_names):
         findings.append(Finding("unexpected", name, "the lock does not know this file"))
     known = {(_inode(root / e["path"]), e["sha256"]) for e in lock["outputs"]}
-    for stage, entry in lock["stages"].items():
+    for stage, entry in lock["stages"].items() if work else ():
         for task in entry["tasks"]:
             findings += _check_task(root, stage, task, known, on_file)
     return findings + list(_check_sums(lock["stages"]))
+
+
+def absent_folders(root: Path, lock: str) -> set[str]:
+    """Folders of the lock that a pull left out: ``ledger``, ``tokens``. Empty for a corpus that was built here."""
+    try:
+        pulled = json.loads((root / PULLED).read_bytes())
+        return set(pulled["absent"]) if pulled["lock"] == lock else set()
+    except (OSError, ValueError, KeyError, TypeError):
+        return set()
 
 
 def _check_files(
