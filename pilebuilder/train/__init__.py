@@ -24,7 +24,7 @@ Progress = Callable[[Mapping[str, Any]], None]
 
 def run(corpus: Path, out: Path, config: TrainConfig, *, progress: Progress | None = None) -> Outcome:
     """Train on the ``train`` tokens of a built corpus; goes on from the newest whole checkpoint in `out`."""
-    _need_torch()
+    need_torch()
     from pilebuilder.train.loop import train
     from pilebuilder.train.texts import keep_tokenizer
 
@@ -40,7 +40,7 @@ def evaluate(
 
     `stride` (tokens) below the sequence length scores with overlapping context; `tokens` limits each component.
     """
-    _need_torch()
+    need_torch()
     from pilebuilder.train.scoring import evaluate_run
 
     return evaluate_run(corpus, out, split=split, stride=stride, tokens=tokens)
@@ -53,11 +53,24 @@ def plan(corpus: Path, config: TrainConfig) -> Plan:
     return make_plan(corpus, config)
 
 
-def trace(corpus: Path, config: TrainConfig, step: int) -> list[Traced]:
-    """The documents in the batch of a step, in the order of its rows. Needs no torch."""
-    from pilebuilder.train.loader import trace_step
+def trace(corpus: Path, config: TrainConfig, batch: int) -> list[Traced]:
+    """The documents of a batch, in the order of its rows; step s takes batch s unless the run jumped over some
+    (`batch_of`). Needs no torch."""
+    from pilebuilder.train.loader import trace_batch
 
-    return trace_step(corpus, config, step)
+    return trace_batch(corpus, config, batch)
+
+
+def batch_of(out: Path, step: int) -> int:
+    """The batch that a step of a run takes: those that the guard jumped over do not count."""
+    from pilebuilder.train import logbook
+
+    for row in reversed(logbook.read(out / logbook.NAME)):
+        if row.get("event") in ("rollback", "start", "resume"):
+            for first, last in row.get("jumps", ()):
+                step += (last - first + 1) if step >= first else 0
+            break
+    return step
 
 
 def corpus_of(out: Path) -> Path:
@@ -73,7 +86,8 @@ def corpus_of(out: Path) -> Path:
     return Path(found[-1])
 
 
-def _need_torch() -> None:
+def need_torch() -> None:
+    """Say how to install what training needs, where it is missing."""
     from importlib.util import find_spec
 
     from pilebuilder.errors import PilebuilderError

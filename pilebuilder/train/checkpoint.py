@@ -12,6 +12,8 @@ import errno
 import json
 import os
 import shutil
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -58,8 +60,56 @@ def save(folder: Path, step: int, parts: dict[str, Tensors], facts: dict[str, An
     partial.rename(target)
     _sync(folder)
     for old in found(folder)[keep:]:
-        shutil.rmtree(old)
+        remove(old)
     return target
+
+
+class Saver:
+    """Writes checkpoints in the background, one at a time."""
+
+    def __init__(self, folder: Path, keep: int) -> None:
+        self.folder, self.keep = folder, keep
+        self._thread: threading.Thread | None = None
+        self._error: BaseException | None = None
+        self._facts: dict[str, Any] = {}
+
+    def begin(self, step: int, parts: dict[str, Tensors], facts: dict[str, Any], gathered: float) -> None:
+        """Copy the tensors and start to write them; `gathered` is the time already spent (seconds)."""
+        begin = time.perf_counter()
+        held = {name: {k: t.detach().to("cpu", copy=True) for k, t in part.items()} for name, part in parts.items()}
+        self._facts = {"step": step, "stalled_seconds": round(gathered + time.perf_counter() - begin, 4)}
+
+        def write() -> None:
+            started = time.perf_counter()
+            try:
+                save(self.folder, step, held, facts, self.keep)
+            except BaseException as error:
+                self._error = error
+            self._facts["seconds"] = round(time.perf_counter() - started, 3)
+
+        self._thread = threading.Thread(target=write)
+        self._thread.start()
+
+    def wait(self) -> dict[str, Any] | None:
+        """Let the last one finish; what it took, or None when there is none. Raises what went wrong in it."""
+        if self._thread is None:
+            return None
+        self._thread.join()
+        self._thread, error, self._error = None, self._error, None
+        if error:
+            raise error
+        return self._facts
+
+
+def step_of(path: Path) -> int:
+    """The step before which a checkpoint was taken."""
+    return int(path.name.removeprefix("step-"))
+
+
+def remove(path: Path) -> None:
+    """Drop a checkpoint; one that a kill leaves half removed is no whole one any more."""
+    (path / "state.json").unlink(missing_ok=True)
+    shutil.rmtree(path)
 
 
 def found(folder: Path) -> list[Path]:

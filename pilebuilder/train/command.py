@@ -68,10 +68,14 @@ def show_plan(asked: Wanted, as_json: bool) -> int:
     return EXIT_DONE
 
 
-def show_trace(folder: Path, step: int, as_json: bool) -> int:
-    """Print the documents in the batch of a step of a run."""
-    rows = train.trace(train.corpus_of(folder), TrainConfig.load(folder / "config.json"), step)
-    for t in rows:
+def show_trace(folder: Path, step: int | None, batch: int | None, as_json: bool) -> int:
+    """Print the documents in the batch of a step of a run, or of a batch by number."""
+    if (step is None) == (batch is None):
+        raise RecipeError("give one of --step and --batch")
+    corpus = train.corpus_of(folder)
+    number = train.batch_of(folder, step) if step is not None else batch
+    assert number is not None
+    for t in train.trace(corpus, TrainConfig.load(folder / "config.json"), number):
         fields = (t.row, t.component, t.id, t.shard, t.document, t.tokens)
         print(json.dumps(t.as_json()) if as_json else "\t".join(map(str, fields)))
     return EXIT_DONE

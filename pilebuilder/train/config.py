@@ -93,6 +93,12 @@ class Data(Part):
     """Tokens predicted per row."""
     weights: Literal["natural"] | dict[str, Annotated[float, Field(ge=0)]] = "natural"
     """Share of rows by component. ``natural``: as many as the corpus has tokens of it (the mix decided already)."""
+    vocabulary: Annotated[int, Field(ge=257, le=1 << 16)] | None = None
+    """Cut the tokenizer to its first merges, so many ids in all: for networks so small that the head would be most of
+    the work. None: the tokenizer as it is."""
+    packing: Literal["concat", "best-fit"] = "concat"
+    """``concat``: documents one after another, cut every `sequence` tokens. ``best-fit``: only documents longer than a
+    row are cut; a small share of places is padding."""
     attention: Literal["row", "document"] = "row"
     """``document`` hides from each token what belongs to other documents in its row."""
     verify: bool = True
@@ -123,12 +129,17 @@ class Optimizer(Part):
 
 
 class Guard(Part):
-    """Which steps are skipped: those not finite, and those far above the last `window` accepted ones."""
+    """Which steps are skipped: those not finite, and those far above the last `window` accepted ones. What is jumped
+    over: the steps around `skips` skipped ones of the last `span`, or over which the mean loss rose by `rise`."""
 
     sigma: Annotated[float, Field(gt=0)] = 6.0
     window: Annotated[int, Field(ge=4, le=4096)] = 128
-    limit: Annotated[int, Field(ge=1)] = 20
-    """The run stops when this many steps in a row are skipped."""
+    skips: Annotated[int, Field(ge=1)] = 3
+    span: Annotated[int, Field(ge=2, le=4096)] = 50
+    rise: Annotated[float, Field(gt=0)] = 0.3
+    """Nats per token."""
+    rollbacks: Annotated[int, Field(ge=0)] = 5
+    """The run stops instead of going back once more."""
 
 
 class Control(Part):
@@ -137,6 +148,8 @@ class Control(Part):
     device: Literal["auto", "cpu", "cuda"] = "auto"
     compile: Literal["auto", "off", "blocks"] = "auto"
     """``auto`` compiles each block on a GPU."""
+    parallel: Literal["ddp", "fsdp"] = "ddp"
+    """Of several processes: each holds all weights, or a part of every weight (for what one GPU cannot hold)."""
     log_every: Annotated[int, Field(ge=1)] = 10
     checkpoint_every: Annotated[int, Field(ge=1)] = 500
     keep: Annotated[int, Field(ge=1)] = 2
@@ -145,6 +158,10 @@ class Control(Part):
     """Steps between evaluations on ``val``; 0 evaluates at the end alone."""
     evaluate_tokens: Tokens = Field(default=200_000, ge=1)
     """Limit of each component in evaluations during the run; whole documents are taken."""
+    pue: Annotated[float, Field(ge=1)] = 1.2
+    """Energy of the building over that of its machines, for the logbook's kWh (see `energy.PUE`)."""
+    grid_gco2_per_kwh: Annotated[float, Field(ge=0)] = 480.0
+    """Carbon of the electricity, for the logbook's gCO2e (see `energy.GRID_GCO2_PER_KWH`)."""
 
 
 _START: dict[str, Any] = {"preset": {"type": "string"}, "depth": {"type": "integer", "minimum": 1}}
@@ -260,6 +277,23 @@ def _hint(cls: type[BaseModel], row: Any) -> str:
     for part in row["loc"][:-1]:
         owner = owner.model_fields[part].annotation
     return nearest(str(row["loc"][-1]), owner.model_fields)
+
+
+def differences(saved: dict[str, Any], config: TrainConfig) -> str:
+    """What a saved configuration has otherwise, for a message: `` (optimizer.lr: 0.001 there, 0.003 here)``."""
+    mine = config.model_dump(mode="json")
+    pairs = [
+        (
+            f"{part}.{key}" if isinstance(held, dict) else part,
+            there,
+            mine[part][key] if isinstance(held, dict) else mine[part],
+        )
+        for part, held in saved.items()
+        for key, there in (held.items() if isinstance(held, dict) else [("", held)])
+        if isinstance(mine.get(part), dict) == isinstance(held, dict)
+    ]
+    other = [f"{name}: {there} there, {here} here" for name, there, here in pairs if there != here]
+    return f" ({'; '.join(other)})" if other else ""
 
 
 def merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:

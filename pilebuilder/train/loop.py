@@ -1,15 +1,14 @@
-"""The training loop: start or resume, step, log, save, evaluate, stop cleanly."""
+"""The training loop: start or resume, step, log, save, evaluate, go back when the guard says so, stop cleanly."""
 
 from __future__ import annotations
 
-import fcntl
+import gc
 import json
+import math
 import platform
-import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,20 +16,23 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pilebuilder.errors import LockedError, PilebuilderError
-from pilebuilder.train import checkpoint, scoring
+from pilebuilder.errors import PilebuilderError
+from pilebuilder.train import checkpoint, parallel, scoring
 from pilebuilder.train.attention import select_backend
-from pilebuilder.train.config import TrainConfig
-from pilebuilder.train.guard import Guard
-from pilebuilder.train.loader import Loader, Source
-from pilebuilder.train.logbook import Logbook
+from pilebuilder.train.config import TrainConfig, differences
+from pilebuilder.train.energy import Meter
+from pilebuilder.train.guard import Guard, Watch
+from pilebuilder.train.loader import Loader, Ready, Source, open_corpus
+from pilebuilder.train.logbook import NAME, Logbook
 from pilebuilder.train.model import GPT
 from pilebuilder.train.optim import Optimizer
-from pilebuilder.train.planning import PEAK, flops_per_token
+from pilebuilder.train.planning import PEAK, flops_per_token, smaller
+from pilebuilder.train.process import locked, stoppable
 from pilebuilder.train.schedule import learning_rate
-from pilebuilder.train.shards import Batch, Corpus
+from pilebuilder.train.shards import Corpus
+from pilebuilder.train.texts import keep_tokenizer
 
-Watch = Callable[[Mapping[str, Any]], None]
+Progress = Callable[[Mapping[str, Any]], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,42 +49,56 @@ class Outcome:
     """On ``val`` after the last step; empty when interrupted or without such tokens."""
 
 
-def train(corpus: Path, out: Path, config: TrainConfig, *, progress: Watch | None = None) -> Outcome:
+def train(corpus: Path, out: Path, config: TrainConfig, *, progress: Progress | None = None) -> Outcome:
     """Run or resume until the last step, or until SIGTERM or Ctrl-C, which save a checkpoint first."""
     out.mkdir(parents=True, exist_ok=True)
-    with _locked(out), _stoppable() as stop:
-        trainer = Trainer(Corpus(corpus, verify=config.data.verify), out, config, progress)
+    world, device = parallel.World(), choose_device(config)
+    only = locked(out) if world.rank == 0 else world.nothing()
+    with only, stoppable() as stop, world.joined(device):
         try:
+            tokens = open_corpus(corpus, config, verify=config.data.verify and world.rank == 0)
+            trainer = Trainer(tokens, out, config, progress, world)
             return trainer.fit(stop, _held_out(corpus, config))
-        except torch.OutOfMemoryError as error:
-            smaller = max(config.data.sequence, config.micro_tokens // 2)
-            raise PilebuilderError(
-                f"the GPU has too little memory: set micro_tokens to {smaller} (now {config.micro_tokens}); "
-                "results stay the same up to rounding"
-            ) from error
+        except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
+            if isinstance(error, RuntimeError) and not _no_memory(error):
+                raise
+            raise PilebuilderError(f"there is too little memory on {device.type}: {smaller(config)}") from error
 
 
 class Trainer:
     """A run in its folder: ``config.json``, ``logbook.jsonl``, ``checkpoints/``."""
 
-    def __init__(self, corpus: Corpus, out: Path, config: TrainConfig, watch: Watch | None = None) -> None:
+    def __init__(
+        self,
+        corpus: Corpus,
+        out: Path,
+        config: TrainConfig,
+        progress: Progress | None = None,
+        world: parallel.World | None = None,
+    ) -> None:
         self.corpus, self.out, self.config = corpus, out, config
-        cuda = torch.cuda.is_available() and config.control.device != "cpu"
-        if config.control.device == "cuda" and not cuda:
-            raise PilebuilderError("control.device is cuda, but PyTorch sees no GPU; set it to auto or cpu")
-        self.device = torch.device("cuda" if cuda else "cpu")
-        self.logbook = Logbook(out / "logbook.jsonl", watch)
+        self.world, self.device = world or parallel.World(), choose_device(config)
+        self.share = self.world.share(config.rows)
+        self.logbook = Logbook(out / NAME, progress, Meter.of_device(self.device))
         self.source = Source(corpus, config)
         self.model = GPT(config.model, corpus.vocabulary, config.seed).to(self.device)
-        bf16 = config.precision == "bf16" or (config.precision == "auto" and cuda)
-        self.model.compute = torch.bfloat16 if bf16 else torch.float32
-        self.optimizer = Optimizer(self.model, config.optimizer)
-        self.guard = Guard(config.guard, self.device)
-        self.step, self.skipped_in_a_row = 0, 0
-        self._resume()
-        if config.control.compile == "blocks" or (config.control.compile == "auto" and cuda):
+        self.model.compute = compute_type(config, self.device)
+        shape = config.model
+        self.attention = select_backend(
+            self.device, self.model.compute, shape.heads, shape.head_width, config.data.sequence
+        )
+        if config.control.compile == "blocks" or (config.control.compile == "auto" and self.device.type == "cuda"):
             for block in self.model.blocks:
                 block.compile(dynamic=False)
+        self.objective = parallel.wrap(self.model, self.world, config.control.parallel)
+        self.optimizer = Optimizer(self.model, config.optimizer, self.world)
+        self.guard, self.watch = Guard(config.guard, self.device), Watch(config.guard)
+        self.step, self.rollbacks = 0, 0
+        self.saver = checkpoint.Saver(out / "checkpoints", config.control.keep)
+        self.waiting: list[tuple[int, float, Ready, Tensor]] = []
+        self._resume()
+
+    # -- state: what a run is at a step, kept in checkpoints
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -101,20 +117,23 @@ class Trainer:
         if path is not None:
             for name, mine in self.identity.items():
                 if facts[name] != mine:
+                    what = differences(facts["settings"], self.config) if name == "config" else ""
                     raise checkpoint.CheckpointError(
-                        f"{path} was made with another {name}; give the run's own corpus and configuration "
+                        f"{path} was made with another {name}{what}; give the run's own corpus and configuration "
                         f"({self.out / 'config.json'}), or start in another folder"
                     )
-            self.model.load_state_dict(checkpoint.load(path, "model"))
-            saved = checkpoint.load(path, "optimizer")
-            for name, tensor in self._moments().items():
-                tensor.copy_(saved[name])
-            self.step, self.skipped_in_a_row = facts["step"], facts["skipped_in_a_row"]
+            self._take(path, facts)
+            self.source.jumps, self.rollbacks = [(a, b) for a, b in facts["jumps"]], facts["rollbacks"]
+        if self.world.rank:
+            return
         (self.out / "config.json").write_text(self.config.model_dump_json(indent=1) + "\n")
-        shape = self.config.model
-        self.logbook.event(
+        if self.corpus.narrow is None:
+            keep_tokenizer(self.corpus.folder, self.out)
+        else:
+            (self.out / "tokenizer.json").write_bytes(self.corpus.narrow.content)
+        cuda = self.device.type == "cuda"
+        self.event(
             "resume" if path else "start",
-            step=self.step,
             damaged_checkpoints=damaged,
             corpus=str(self.corpus.folder.absolute()),
             config=self.config.model_dump(mode="json"),
@@ -122,130 +141,233 @@ class Trainer:
             data_digest=self.corpus.digest,
             tokenizer=self.corpus.tokenizer["name"],
             parameters=sum(p.numel() for p in self.model.parameters()),
-            attention=select_backend(
-                self.device, self.model.compute, shape.heads, shape.head_width, self.config.data.sequence
-            ),
-            device=torch.cuda.get_device_name() if self.device.type == "cuda" else platform.machine(),
+            jumps=self.source.jumps,
+            attention=self.attention,
+            processes=self.world.size,
+            device=torch.cuda.get_device_name() if cuda else platform.machine(),
             torch=torch.__version__,
             python=platform.python_version(),
+            energy=self.logbook.meter.method() if self.logbook.meter else {},
         )
 
-    def _moments(self) -> dict[str, Tensor]:
+    def _take(self, path: Path, facts: dict[str, Any]) -> None:
+        """Become what a checkpoint says."""
+        model, moments = checkpoint.load(path, "model"), checkpoint.load(path, "optimizer")
+        with torch.no_grad():
+            for name, weight in self.optimizer.weights.items():
+                parallel.local(weight).copy_(parallel.part_of(model[name].to(self.device), weight))
+        self.optimizer.load(moments)
+        for name, tensor in self.guard.state.items():
+            tensor.copy_(moments[f"guard.{name}"])
+        self.step, self.watch = facts["step"], Watch(self.config.guard, facts["watch"])
+
+    def save(self) -> None:
+        """Begin to write a checkpoint of the state before the coming step; the one before must be written by then."""
+        begin = time.perf_counter()
         guard = {f"guard.{name}": tensor for name, tensor in self.guard.state.items()}
-        return {**self.optimizer.state, **guard}
+        weights = {name: parallel.whole(parallel.local(w), w) for name, w in self.optimizer.weights.items()}
+        parts = {"model": weights, "optimizer": {**self.optimizer.whole_state(), **guard}}
+        if self.world.rank:
+            return
+        facts = {
+            **self.identity,
+            "settings": self.config.model_dump(mode="json", exclude={"control"}),
+            "jumps": self.source.jumps,
+            "rollbacks": self.rollbacks,
+            "watch": self.watch.as_json(),
+            "torch": torch.__version__,
+        }
+        self._saved()
+        self.saver.begin(self.step, parts, facts, time.perf_counter() - begin)
+
+    def _saved(self) -> None:
+        """Wait for the checkpoint that is being written, if any, and say so in the logbook."""
+        if written := self.saver.wait():
+            self.event("checkpoint", **written)
+
+    def event(self, what: str, **facts: Any) -> None:
+        """Into the logbook, on the first process."""
+        if self.world.rank == 0:
+            self.logbook.event(what, **{"step": self.step, **facts})
+
+    # -- the run
 
     def fit(self, stop: threading.Event, held: Corpus | None) -> Outcome:
         """All steps that are left."""
-        control, steps = self.config.control, self.config.steps
-        loader = Loader(self.source, self.step, steps)
-        waiting: list[tuple[int, float, Tensor]] = []
-        loss, scores, saved = None, [], self.step
-        begin, waited = time.perf_counter(), 0.0
+        self.scores: list[scoring.Score] = []
+        self.loss: float | None = None
+        try:
+            while (trouble := self._steps(stop, held)) is not None:
+                self._go_back(*trouble)
+        finally:
+            gc.unfreeze()
+            self._saved()
+        finished = self.step >= self.config.steps
+        self.event("finish" if finished else "interrupted", checkpoint=self.step)
+        return Outcome(step=self.step, finished=finished, loss=self.loss, scores=self.scores)
+
+    def _steps(self, stop: threading.Event, held: Corpus | None) -> tuple[int, int, str] | None:
+        """Steps to the end, or until a signal or the guard; then the range of steps to jump over, and why."""
+        control, steps, first = self.config.control, self.config.steps, self.step
+        loader = Loader(self.source, self.step, steps, self.device, self.share)
+        self.mark = time.perf_counter(), 0.0
         try:
             for batch in loader:
                 lr = learning_rate(self.config.optimizer, self.step, steps)
-                waiting.append((self.step, lr, self.update(batch, lr)))
+                self.waiting.append((self.step, lr, batch, self.update(batch, lr)))
                 self.step += 1
-                last, halt = self.step == steps, stop.is_set()
-                save = last or halt or self.step % control.checkpoint_every == 0
-                measure = bool(control.evaluate_every) and self.step % control.evaluate_every == 0
-                if save or measure or self.step == 1 or self.step % control.log_every == 0:
-                    seconds = time.perf_counter() - begin
-                    loss = self._flush(waiting, seconds, loader.waited - waited)
-                if save:
+                last, log = self.step == steps, self.step == first + 1 or self.step % control.log_every == 0
+                save = last or self.step % control.checkpoint_every == 0
+                measure = last or (bool(control.evaluate_every) and self.step % control.evaluate_every == 0)
+                halt = self.world.any(stop.is_set()) if log or self.world.size == 1 else False
+                if (save or measure or log or halt) and (trouble := self._flush(loader.waited)):
+                    return trouble
+                if save or halt:
                     self.save()
-                    saved = self.step
-                if held and (last or measure) and not halt:
-                    scores = self.evaluate(held)
-                if not waiting:
-                    begin, waited = time.perf_counter(), loader.waited
                 if halt:
-                    break
+                    return None
+                if held and measure:
+                    self.scores = self.evaluate(held)
+                if self.step == first + 1:
+                    gc.freeze()  # what lives until the end need not be looked through again and again
+                if not self.waiting:
+                    self.mark = time.perf_counter(), loader.waited
         finally:
             loader.close()
-        finished = self.step >= steps
-        self.logbook.event("finish" if finished else "interrupted", step=self.step, checkpoint=saved)
-        return Outcome(step=self.step, finished=finished, loss=loss, scores=scores)
+        return None
 
-    def update(self, batch: Batch, lr: float) -> Tensor:
+    def update(self, batch: Ready, lr: float) -> Tensor:
         """One step: every micro-batch forward and backward, then the weights.
 
-        Returns, still on the device: loss, gradient norm, whether kept, then mean loss of each component (NaN for
-        those without a row).
+        Returns, still on the device: loss, gradient norm, whether kept, then the nats of each component.
         """
-        config, n = self.config, self.config.micro_rows
-        scale, z_loss = 1.0 / config.batch_tokens, config.optimizer.z_loss
-        tokens, documents, component = (
-            torch.from_numpy(x).to(self.device) for x in (batch.tokens, batch.documents, batch.components)
-        )
+        rows, settings = len(batch.ids), self.config.optimizer
+        targets = int(batch.predicted.sum())
+        pieces = range(0, rows, n := math.gcd(rows, self.config.micro_rows))
         by_row = []
         self.optimizer.zero()
-        for rows in torch.arange(config.rows).split(n):
-            part = slice(int(rows[0]), int(rows[-1]) + 1)
-            ids, targets = tokens[part, :-1], tokens[part, 1:]
-            mask = documents[part, :-1] if config.data.attention == "document" else None
-            loss, nll = self.model.loss(ids, targets, scale=scale, z_loss=z_loss, document_bt=mask)
-            loss.backward()
+        for start in pieces:
+            part = slice(start, start + n)
+            documents = None if batch.documents is None else batch.documents[part]
+            with parallel.accumulating(self.objective, last=start == pieces[-1]):
+                # DDP and FSDP2 average over the processes; the sum is wanted.
+                loss, nll = self.objective(
+                    batch.ids[part].long(),
+                    batch.targets[part].long(),
+                    documents,
+                    self.world.size / targets,
+                    settings.z_loss,
+                )
+                loss.backward()
             by_row.append(nll.sum(1))
-        row_nats = torch.cat(by_row)
-        total, norm = row_nats.sum() * scale, self.optimizer.gradient_norm()
+        member = batch.components[None] == torch.arange(len(self.corpus.components), device=self.device)[:, None]
+        nats = self.world.sum((member * torch.cat(by_row)).sum(1))
+        total, norm = nats.sum() / targets, self.optimizer.gradient_norm()
         keep = self.guard.judge(total, norm)
         self.optimizer.step(lr, norm, keep)
-        member = (component[None] == torch.arange(len(self.corpus.components), device=self.device)[:, None]).float()
-        means = (member * row_nats).sum(1) / (member.sum(1) * config.data.sequence)
-        return torch.cat((torch.stack((total, norm, keep)), means))
+        return torch.cat((torch.stack((total, norm, keep)), nats))
 
-    def _flush(self, waiting: list[tuple[int, float, Tensor]], seconds: float, waited: float) -> float:
+    def _flush(self, waited: float) -> tuple[int, int, str] | None:
         """Read the numbers of waiting steps (the only wait for the device), log them, and look for trouble."""
-        values = torch.stack([numbers for _, _, numbers in waiting]).tolist()
-        rate = len(waiting) * self.config.batch_tokens / seconds
-        whole, causal = flops_per_token(self.config, self.corpus.vocabulary)
-        rows, trouble = [], ""
-        for (step, lr, _), (loss, norm, keep, *means) in zip(waiting, values, strict=True):
-            named = zip(self.corpus.components, means, strict=True)
+        values = torch.stack([numbers for *_, numbers in self.waiting]).tolist()
+        seconds = time.perf_counter() - self.mark[0]
+        speed = {
+            "tokens_per_second": round(len(values) * self.config.batch_tokens / seconds, 1),
+            "input_wait": round((waited - self.mark[1]) / seconds, 5),
+            **self._utilisation(len(values) * self.config.batch_tokens / seconds / self.world.size),
+        }
+        rows: list[dict[str, Any]] = []
+        trouble = None
+        for (step, lr, batch, _), (loss, norm, keep, *nats) in zip(self.waiting, values, strict=True):
+            seen = zip(self.corpus.components, nats, batch.predicted.tolist(), strict=True)
             row = {
                 "step": step,
                 "loss": _finite(loss),
                 "gradient_norm": _finite(norm),
                 "lr": lr,
                 "skipped": not keep,
-                "components": {name: mean for name, mean in named if mean == mean},
+                "components": {name: _finite(value / count) for name, value, count in seen if count},
                 "tokens": (step + 1) * self.config.batch_tokens,
-                "tokens_per_second": round(rate, 1),
-                "input_wait": round(waited / seconds, 5),
             }
-            if self.device.type == "cuda":
-                row |= {"mfu": whole * rate / PEAK, "mfu_causal": causal * rate / PEAK}
-                row["memory_bytes"] = torch.cuda.max_memory_allocated()
-            rows.append(row)
-            self.skipped_in_a_row = 0 if keep else self.skipped_in_a_row + 1
-            if not keep and step == 0:
-                trouble = "the loss or gradient of the first step is not finite: lower optimizer.lr or use fp32"
-            elif self.skipped_in_a_row >= self.config.guard.limit:
-                trouble = f"{self.skipped_in_a_row} steps in a row were skipped: lower optimizer.lr, or trace the step"
-        self.logbook.step(rows)
-        waiting.clear()
-        if trouble:
-            self.logbook.event("stopped", step=self.step, why=trouble)
-            raise PilebuilderError(f"step {rows[-1]['step']}: {trouble}")
-        return float(values[-1][0])
+            rows.append(row | speed)
+            if found := self.watch.see(step, loss, bool(keep)):
+                trouble = found[0], step, found[1]
+                break
+        self.waiting.clear()
+        self.loss = rows[-1]["loss"]
+        if self.world.rank == 0:
+            self.logbook.step(rows)
+        if rows[0]["step"] == 0 and rows[0]["skipped"]:
+            self._stop(0, "the loss or gradient of the first step is not finite: lower optimizer.lr or use fp32")
+        return trouble
 
-    def save(self) -> Path:
-        """Write a checkpoint of the state before the coming step."""
-        begin = time.perf_counter()
-        parts = {"model": dict(self.model.state_dict()), "optimizer": self._moments()}
-        facts = {**self.identity, "skipped_in_a_row": self.skipped_in_a_row, "torch": torch.__version__}
-        folder = self.out / "checkpoints"
-        path = checkpoint.save(folder, self.step, parts, facts, self.config.control.keep)
-        self.logbook.event("checkpoint", step=self.step, seconds=round(time.perf_counter() - begin, 3))
-        return path
+    def _utilisation(self, rate: float) -> dict[str, float]:
+        """Shares of the GPU's peak at `rate` tokens per second and GPU, by both conventions, and its memory."""
+        if self.device.type != "cuda":
+            return {}
+        whole, causal = flops_per_token(self.config, self.corpus.vocabulary)
+        return {
+            "mfu": round(whole * rate / PEAK, 4),
+            "mfu_causal": round(causal * rate / PEAK, 4),
+            "memory_bytes": torch.cuda.max_memory_allocated(),
+        }
+
+    def _go_back(self, first: int, last: int, why: str) -> None:
+        """Return to a checkpoint before step `first`, and leave out the batches of the steps `first` to `last`."""
+        if self.rollbacks >= self.config.guard.rollbacks:
+            self._stop(last, f"{why}, after {self.rollbacks} rollbacks: lower optimizer.lr, or trace the steps")
+        self._saved()
+        kept = checkpoint.found(self.out / "checkpoints")
+        path = next((p for p in kept if checkpoint.step_of(p) <= first), kept[-1] if kept else None)
+        first = first if path is None else max(first, checkpoint.step_of(path))
+        jump = self.source.number(first), self.source.number(last)
+        if path is None:
+            self._restart()
+        else:
+            self._take(path, checkpoint.state(path))
+        if self.world.rank == 0:
+            for newer in kept:
+                if checkpoint.step_of(newer) > self.step:
+                    checkpoint.remove(newer)
+        self.source.jumps, self.rollbacks = _joined([*self.source.jumps, jump]), self.rollbacks + 1
+        self.event("rollback", from_step=last, batches=jump, jumps=self.source.jumps, why=why)
+
+    def _restart(self) -> None:
+        """The state before the first step."""
+        fresh = GPT(self.config.model, self.corpus.vocabulary, self.config.seed)
+        with torch.no_grad():
+            for name, weight in fresh.named_parameters():
+                mine = self.optimizer.weights[name]
+                parallel.local(mine).copy_(parallel.part_of(weight.to(self.device), mine))
+        for tensor in (*self.optimizer.state.values(), *self.guard.state.values()):
+            tensor.zero_()
+        self.step, self.watch = 0, Watch(self.config.guard)
+
+    def _stop(self, step: int, why: str) -> None:
+        self.event("stopped", why=why)
+        raise PilebuilderError(f"step {step}: {why}")
 
     def evaluate(self, held: Corpus) -> list[scoring.Score]:
         """Bits per byte on held-out tokens, into the logbook."""
-        limit = self.config.control.evaluate_tokens
-        scores = scoring.score(self.model, held, self.config, tokens=limit)
-        self.logbook.event("evaluate", step=self.step, split=held.split, scores=[s.as_json() for s in scores])
+        objective = getattr(self.objective, "module", self.objective)
+        with torch.compiler.set_stance("force_eager"):  # windows of many lengths: each would be compiled
+            scores = scoring.score(objective, held, self.config, tokens=self.config.control.evaluate_tokens)
+        self.event("evaluate", split=held.split, scores=[s.as_json() for s in scores])
         return scores
+
+
+def choose_device(config: TrainConfig) -> torch.device:
+    """Where a run computes; raises `PilebuilderError` when a GPU is asked for and none is there."""
+    cuda = torch.cuda.is_available() and config.control.device != "cpu"
+    if config.control.device == "cuda" and not cuda:
+        raise PilebuilderError("control.device is cuda, but PyTorch sees no GPU; set it to auto or cpu")
+    return torch.device("cuda", parallel.World().local_rank) if cuda else torch.device("cpu")
+
+
+def compute_type(config: TrainConfig, device: torch.device) -> torch.dtype:
+    """Type of activations."""
+    low = config.precision == "bf16" or (config.precision == "auto" and device.type == "cuda")
+    return torch.bfloat16 if low else torch.float32
 
 
 def _finite(value: float) -> float | None:
@@ -253,41 +375,24 @@ def _finite(value: float) -> float | None:
     return value if abs(value) < float("inf") else None
 
 
+def _joined(jumps: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Ranges in order, those that touch as one."""
+    found: list[tuple[int, int]] = []
+    for first, last in sorted(jumps):
+        if found and first <= found[-1][1] + 1:
+            found[-1] = found[-1][0], max(last, found[-1][1])
+        else:
+            found.append((first, last))
+    return found
+
+
+def _no_memory(error: RuntimeError) -> bool:
+    return isinstance(error, torch.OutOfMemoryError) or "allocate memory" in str(error)
+
+
 def _held_out(folder: Path, config: TrainConfig) -> Corpus | None:
     """The ``val`` tokens; None when the corpus has none."""
     manifests = [json.loads(path.read_bytes()) for path in sorted((folder / "tokens").glob("*.json"))]
     if not any(m["split"] == "val" and m["text_tokens"] for m in manifests):
         return None
-    return Corpus(folder, "val", verify=config.data.verify)
-
-
-@contextmanager
-def _locked(out: Path) -> Iterator[None]:
-    with (out / "lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise LockedError(f"another process trains in {out}; wait for it or use another folder") from error
-        yield
-
-
-@contextmanager
-def _stoppable() -> Iterator[threading.Event]:
-    """An event that SIGTERM and Ctrl-C set; a second Ctrl-C stops at once."""
-    event = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield event
-        return
-    kept = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-
-    def halt(number: int, _: object) -> None:
-        event.set()
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-
-    for number in kept:
-        signal.signal(number, halt)
-    try:
-        yield event
-    finally:
-        for number, handler in kept.items():
-            signal.signal(number, handler)
+    return open_corpus(folder, config, "val", verify=config.data.verify)

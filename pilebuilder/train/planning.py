@@ -49,6 +49,20 @@ class Plan:
         return asdict(self)
 
 
+def smaller(config: TrainConfig) -> str:
+    """What to change when memory ran out: the knob and its value."""
+    length, model = config.data.sequence, config.model
+    if config.micro_tokens > length:
+        half = max(length, config.micro_tokens // length // 2 * length)
+        return f"set micro_tokens to {half} (now {config.micro_tokens}); results stay the same up to rounding"
+    if length > 512:
+        return f"one row is too long: set data.sequence and micro_tokens to {length // 2} (now {length})"
+    return (
+        f"the weights and their moments are too large: start several processes with control.parallel=fsdp, or take "
+        f"model.layers {max(1, model.layers // 2)} (now {model.layers})"
+    )
+
+
 def parameters(shape: Model, vocabulary: int) -> tuple[int, int, int]:
     """All parameters, those in matrix products, and those that Muon would update."""
     d, hidden = shape.width, shape.hidden
@@ -71,10 +85,9 @@ def flops_per_token(config: TrainConfig, vocabulary: int) -> tuple[float, float]
 
 def make_plan(corpus: Path, config: TrainConfig) -> Plan:
     """The plan of a run on a built corpus."""
-    from pilebuilder.train.loader import Source
-    from pilebuilder.train.shards import Corpus
+    from pilebuilder.train.loader import Source, open_corpus
 
-    source = Source(Corpus(corpus), config)
+    source = Source(open_corpus(corpus, config), config)
     total, matmul, in_blocks = parameters(config.model, source.corpus.vocabulary)
     whole, causal = flops_per_token(config, source.corpus.vocabulary)
     tokens = config.steps * config.batch_tokens

@@ -1,9 +1,7 @@
 """Reads the token files of a build: Megatron ``.bin`` and ``.idx``, ``.docs`` beside them, one manifest each.
 
-The documents of all files of a split are listed by component. A component is one circular stream of tokens, its
-documents one after another in the order of the files; row j of it holds tokens j T up to j T + T + 1, so that each
-token is predicted once per pass (at most T - 1 twice, where the stream closes), and none is lost however small the
-component. Memory: 32 bytes per document.
+The documents of all files of a split are listed by component, in the order of the files. Memory: 32 bytes per
+document, and two per id when the tokenizer is cut (see `narrow`).
 """
 
 from __future__ import annotations
@@ -11,14 +9,17 @@ from __future__ import annotations
 import hashlib
 import json
 import struct
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pilebuilder.digest import canonical, digest_file
 from pilebuilder.errors import PilebuilderError
+
+if TYPE_CHECKING:
+    from pilebuilder.train.narrow import Narrow
 
 INDEX_MAGIC, DOCS_MAGIC = b"MMIDIDX\x00\x00", b"PBDOCS1\x00"
 INDEX_HEADER, DOCS_HEADER, DOCS_ROW = 34, 16, 30
@@ -45,18 +46,6 @@ class Shard:
     """Index into the manifest's `components`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """Rows of tokens; the last column is only predicted."""
-
-    tokens: np.ndarray
-    """(rows, T + 1) int64"""
-    documents: np.ndarray
-    """(rows, T + 1) int64, position in the corpus' list of documents"""
-    components: np.ndarray
-    """(rows,) int64"""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Traced:
     """A document in a batch."""
@@ -68,7 +57,7 @@ class Traced:
     document: int
     """Its line in the shard, from 0."""
     tokens: int
-    """How many of its tokens the row holds."""
+    """How many of its tokens the row predicts."""
 
     def as_json(self) -> dict[str, Any]:
         """Plain values by field name."""
@@ -78,7 +67,9 @@ class Traced:
 class Corpus:
     """The tokens of one split of a built corpus."""
 
-    def __init__(self, folder: Path, split: str = "train", *, verify: bool = False) -> None:
+    def __init__(
+        self, folder: Path, split: str = "train", *, verify: bool = False, vocabulary: int | None = None
+    ) -> None:
         found = sorted((folder / "tokens").glob("*.json"))
         manifests = {path: _manifest(path) for path in found}
         self.shards = [_shard(p, m, verify) for p, m in manifests.items() if m["split"] == split]
@@ -89,8 +80,19 @@ class Corpus:
         for shard in self.shards:
             if shard.manifest["tokenizer"] != self.tokenizer:
                 raise ShardError(f"{shard.stem}: made with another tokenizer than {self.shards[0].stem}; build again")
+        self.narrow = None if vocabulary is None else self._narrow(vocabulary)
         self.components = sorted({row["name"] for s in self.shards for row in s.manifest["components"]})
         self._list_documents()
+
+    def _narrow(self, vocabulary: int) -> Narrow:
+        """Convert the tokens of all files to a vocabulary cut to its first merges."""
+        from pilebuilder.train.narrow import narrow
+        from pilebuilder.train.texts import find_tokenizer
+
+        found = narrow(find_tokenizer(self.tokenizer, self.folder / "runs" / "any"), vocabulary)
+        self.shards = [_converted(shard, found) for shard in self.shards]
+        self.tokenizer = found.identity
+        return found
 
     def _list_documents(self) -> None:
         codes = {name: code for code, name in enumerate(self.components)}
@@ -124,18 +126,6 @@ class Corpus:
         """Ids of the tokenizer."""
         return int(self.tokenizer["vocab_size"])
 
-    def row_counts(self, length: int) -> np.ndarray:
-        """Rows of one pass over each component, (components,)."""
-        counts: np.ndarray = -(-self.component_tokens // length)
-        return counts
-
-    def rows(self, components: np.ndarray, rows: np.ndarray, length: int) -> Batch:
-        """Read some rows of `length` predicted tokens."""
-        offsets = rows[:, None] * length + np.arange(length + 1)
-        place = self.base[components][:, None] + offsets % self.component_tokens[components][:, None]
-        documents = np.searchsorted(self.ends, place, side="right")
-        return Batch(self._gather(documents, place), documents, components)
-
     def document(self, i: int) -> np.ndarray:
         """The ids of one document, end of document included."""
         at = int(self.start[i])
@@ -146,12 +136,13 @@ class Corpus:
         """The id of a document, hex."""
         return bytes(self.shards[self.shard_of[i]].ids[self.number[i]]).hex()
 
-    def trace(self, batch: Batch) -> list[Traced]:
-        """The documents of a batch, row by row."""
+    def trace(self, documents_rt: np.ndarray) -> list[Traced]:
+        """The documents that rows of a batch predict, given the document of each place, (rows, T + 1)."""
         found = []
-        for row, documents in enumerate(batch.documents):
+        for row, documents in enumerate(documents_rt):
             # A row that closes the circle may hold a document twice; it is named once, with both parts.
-            unique, first, counts = np.unique(documents[:-1], return_index=True, return_counts=True)
+            predicted = documents[1:][documents[1:] >= 0]
+            unique, first, counts = np.unique(predicted, return_index=True, return_counts=True)
             for k in np.argsort(first):
                 i = int(unique[k])
                 found.append(
@@ -166,7 +157,8 @@ class Corpus:
                 )
         return found
 
-    def _gather(self, documents: np.ndarray, place: np.ndarray) -> np.ndarray:
+    def gather(self, documents: np.ndarray, place: np.ndarray) -> np.ndarray:
+        """The ids at some places in the sequence of all tokens, each in the document given with it, int64."""
         at = self.start[documents] + place - (self.ends[documents] - self.length[documents])
         of = self.shard_of[documents]
         tokens = np.empty(place.shape, np.int64)
@@ -207,6 +199,13 @@ def _shard(path: Path, manifest: dict[str, Any], verify: bool) -> Shard:
     if len(component) and int(component.max()) >= len(manifest["components"]):
         raise ShardError(f"{stem}.docs names a component that its manifest does not have; build again")
     return Shard(stem, manifest, tokens, starts, lengths, ids, text_bytes, component)
+
+
+def _converted(shard: Shard, found: Narrow) -> Shard:
+    """The same documents under a cut tokenizer, in memory; documents begin and end where ids do."""
+    counts = np.concatenate(([0], np.cumsum(found.counts(shard.tokens))))
+    starts, ends = counts[shard.starts], counts[shard.starts + shard.lengths]
+    return replace(shard, tokens=found.convert(shard.tokens), starts=starts, lengths=ends - starts)
 
 
 def _check(path: Path, known: dict[str, Any], whole: bool) -> None:
