@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numba import types
 
-from pilebuilder.kernels.jit import BYTES, INT64S, kernel
+from pilebuilder.kernels.jit import BYTES, INT64S, device, kernel
 
 PHONE, IPV4, CARD = 0, 1, 2
 REACH = 40
@@ -16,7 +16,7 @@ ROWS = types.Array(types.int64, 2, "C")
 SPACE, OPEN, CLOSE, HYPHEN, DOT = 32, 40, 41, 45, 46
 
 
-@kernel(types.int64(BYTES, types.int64, types.int64))
+@device
 def _digits(data, i, stop):  # type: ignore[no-untyped-def]
     """How many digits stand from `i` on, at most 20."""
     n = 0
@@ -25,17 +25,17 @@ def _digits(data, i, stop):  # type: ignore[no-untyped-def]
     return n
 
 
-@kernel(types.boolean(types.uint8))
+@device
 def _is_letter(byte):  # type: ignore[no-untyped-def]
     return 97 <= byte | 32 <= 122
 
 
-@kernel(types.boolean(BYTES, types.int64, types.int64))
+@device
 def _blank_before(data, i, start):  # type: ignore[no-untyped-def]
     return i == start or data[i - 1] == SPACE or 9 <= data[i - 1] <= 13
 
 
-@kernel(types.int64(BYTES, types.int64, types.int64, types.int64))
+@device
 def _phone(data, i, start, stop):  # type: ignore[no-untyped-def]
     """End of a number of the North American plan, ``(ddd) ddd-dddd`` with optional separators; -1 if there is none."""
     bracket = i > start and data[i - 1] == OPEN
@@ -70,7 +70,7 @@ def _phone(data, i, start, stop):  # type: ignore[no-untyped-def]
     return j + 4
 
 
-@kernel(types.int64(BYTES, types.int64, types.int64, types.int64))
+@device
 def _ipv4(data, i, start, stop):  # type: ignore[no-untyped-def]
     """End of four octets 0 to 255 joined by dots, with no digit or dot on either side; -1 if there are none."""
     if i > start and (data[i - 1] == DOT or _is_letter(data[i - 1])):
@@ -95,7 +95,7 @@ def _ipv4(data, i, start, stop):  # type: ignore[no-untyped-def]
     return -1 if j < stop and 48 <= data[j] <= 57 else j
 
 
-@kernel(types.int64(BYTES, types.int64, types.int64, types.int64))
+@device
 def _card(data, i, start, stop):  # type: ignore[no-untyped-def]
     """End of 13 to 19 digits, spaces or hyphens between groups, that pass the Luhn test; -1 if there is none."""
     if data[i] < 51 or data[i] > 54:  # first digits of payment networks: 3 to 6

@@ -183,8 +183,14 @@ class Finder:
         """1 where everything can be counted, else the smallest that leaves at most `HOT` cells."""
         if self.totals[which] <= SLOTS // 2:
             return 1
-        above = np.cumsum(np.bincount(self.sketch[which], minlength=256)[::-1])[::-1]
-        return max(2, int(np.searchsorted(-above, -HOT)))
+        low, high = 2, 255
+        while low < high:
+            middle = (low + high) // 2
+            if np.count_nonzero(self.sketch[which] >= middle) <= HOT:
+                high = middle
+            else:
+                low = middle + 1
+        return low
 
     def _chosen(self, which: int, held: np.ndarray, threshold: int, keep: int) -> Frequent:
         rows, missed = held[held[:, 0] >= threshold], threshold - 1

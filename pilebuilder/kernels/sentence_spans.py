@@ -13,7 +13,7 @@ import functools
 import numpy as np
 from numba import types
 
-from pilebuilder.kernels.jit import BYTES, INT64S, UINT64S, kernel
+from pilebuilder.kernels.jit import BYTES, INT64S, UINT64S, device, kernel
 from pilebuilder.kernels.wordbreak import _decode, word_hash
 
 SHORT_LINE, LONGEST = 60, 2_000
@@ -43,7 +43,7 @@ def abbreviations() -> np.ndarray:
     return table
 
 
-@kernel(types.boolean(BYTES, types.int64, types.int64, UINT64S))
+@device
 def _abbreviated(data, start, stop, table):  # type: ignore[no-untyped-def]
     """Whether the ASCII letters before the full stop at `stop` are an abbreviation or an initial."""
     i = stop
@@ -65,17 +65,17 @@ def _abbreviated(data, start, stop, table):  # type: ignore[no-untyped-def]
     return False
 
 
-@kernel(types.boolean(types.int64))
+@device
 def _ends(point):  # type: ignore[no-untyped-def]
     return point in (33, 46, 63, 0x2026, 0x3002, 0xFF01, 0xFF1F, 0x061F, 0x06D4, 0x0964)
 
 
-@kernel(types.boolean(types.int64))
+@device
 def _closes(point):  # type: ignore[no-untyped-def]
     return point in (34, 39, 41, 93, 125, 0x2019, 0x201D, 0xBB, 0x300D)
 
 
-@kernel(types.boolean(types.int64))
+@device
 def _blank(byte):  # type: ignore[no-untyped-def]
     return byte == 32 or 9 <= byte <= 13
 

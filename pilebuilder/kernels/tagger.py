@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numba import types
 
-from pilebuilder.kernels.jit import BYTES, kernel
+from pilebuilder.kernels.jit import BYTES, device, kernel
 from pilebuilder.kernels.wordbreak import HASHES, LOWER, SPANS, _decode
 
 TAGS = (
@@ -26,11 +26,8 @@ _NONE = np.uint64(0x5851F42D4C957F2D)
 
 FORM_ROWS = types.Array(types.uint64, 2, "C")
 WEIGHTS = types.Array(types.int8, 2, "C", readonly=True)
-REAL = types.Array(types.float64, 2, "C")
 TAG_ROW = types.Array(types.int8, 1, "C")
-GOLD = types.Array(types.int8, 1, "C", readonly=True)
 INTS = types.Array(types.int64, 1, "C", readonly=True)
-ROWS = types.Array(types.int64, 1, "C")
 
 
 @kernel(types.void(BYTES, SPANS, HASHES, types.int64, LOWER, FORM_ROWS))
@@ -64,14 +61,14 @@ def forms(data, spans, hashes, count, lower, out):  # type: ignore[no-untyped-de
         out[i, SHAPE] = shape | (np.uint64(32) if n > 3 else np.uint64(0))
 
 
-@kernel(types.int64(types.int64, types.uint64))
+@device
 def _row(which, value):  # type: ignore[no-untyped-def]
     h = (value ^ np.uint64(which + 1) * _OTHER) * _FACTOR
     h = (h ^ (h >> _SHIFT)) * _OTHER
     return np.int64(h >> np.uint64(64 - BITS))
 
 
-@kernel(types.void(FORM_ROWS, types.int64, types.int64, types.int64, types.int64, types.int64, ROWS))
+@device
 def _features(f, i, first, stop, before, last, out):  # type: ignore[no-untyped-def]
     """Rows of the features of token `i` of the sentence [first, stop); `before` and `last` are the two tags before."""
     word = f[i, WORD]
@@ -98,33 +95,11 @@ def _features(f, i, first, stop, before, last, out):  # type: ignore[no-untyped-
     out[16] = _row(16, (f[i, LAST_TWO] * _FACTOR + np.uint64(last)) * _FACTOR + f[i, SHAPE])
 
 
-@kernel(types.void(FORM_ROWS, types.int64, types.int64, WEIGHTS, TAG_ROW))
-def tag(f, first, stop, weights, out):  # type: ignore[no-untyped-def]
-    """Tag numbers (positions in `TAGS`) of the tokens [first, stop) of one sentence, into `out` at the same places."""
+@kernel(types.void(FORM_ROWS, INTS, WEIGHTS, TAG_ROW))
+def tag(f, bounds, weights, out):  # type: ignore[no-untyped-def]
+    """Tag numbers (positions in `TAGS`) of the tokens of sentences (`bounds`, n + 1 token numbers), into `out`."""
     rows, scores = np.empty(FEATURES, np.int64), np.empty(17, np.int32)
-    before, last = 30, 31
-    for i in range(first, stop):
-        _features(f, i, first, stop, before, last, rows)
-        scores[:] = 0
-        for k in range(FEATURES):
-            for t in range(17):
-                scores[t] += weights[rows[k], t]
-        best = 0
-        for t in range(1, 17):
-            if scores[t] > scores[best]:
-                best = t
-        out[i] = best
-        before, last = last, best
-
-
-@kernel(types.int64(FORM_ROWS, INTS, INTS, GOLD, types.int64, REAL, REAL))
-def learn(f, bounds, order, gold, step, weights, sums):  # type: ignore[no-untyped-def]
-    """One epoch over sentences (`bounds`, n + 1 token numbers) in `order`; returns the next step.
-
-    `sums` gathers step times change, so that the average is ``weights - sums / step``.
-    """
-    rows, scores = np.empty(FEATURES, np.int64), np.empty(17, np.float64)
-    for sentence in order:
+    for sentence in range(len(bounds) - 1):
         first, stop = bounds[sentence], bounds[sentence + 1]
         before, last = 30, 31
         for i in range(first, stop):
@@ -133,14 +108,9 @@ def learn(f, bounds, order, gold, step, weights, sums):  # type: ignore[no-untyp
             for k in range(FEATURES):
                 for t in range(17):
                     scores[t] += weights[rows[k], t]
-            best = np.argmax(scores)
-            right = np.int64(gold[i])
-            step += 1
-            if best != right:
-                for k in range(FEATURES):
-                    weights[rows[k], right] += 1
-                    sums[rows[k], right] += step
-                    weights[rows[k], best] -= 1
-                    sums[rows[k], best] -= step
-            before, last = last, np.int64(best)
-    return step
+            best = 0
+            for t in range(1, 17):
+                if scores[t] > scores[best]:
+                    best = t
+            out[i] = best
+            before, last = last, best

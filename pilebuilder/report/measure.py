@@ -1,61 +1,99 @@
-"""Tasks that make the full-pass summary of each partition, and add summaries up."""
+"""Tasks that make the full-pass summary and the sample of partitions, and add summaries up."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pilebuilder.partition import read_table, write_table
 from pilebuilder.report.counters import Counters
-from pilebuilder.task import Task, Workspace
+from pilebuilder.report.measures import basic
+from pilebuilder.report.pieces import groups_by_component
+from pilebuilder.task import Artifact, Task, Workspace
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 KEPT_NGRAMS = 10_000
 """N-grams of each size that a merged summary keeps."""
+TABLES = ("domains", "addresses")
 
 
-def profile(task: Task, work: Workspace) -> None:
-    """Every full-pass measure of one partition's documents, without those that dedup removed."""
-    from pilebuilder.report.measures import basic, domains, ngrams, personal, signals
+def scan(task: Task, work: Workspace) -> None:
+    """Every full-pass measure of some partitions' documents, without those that dedup removed; and their sample.
+
+    Inputs: partitions, each followed by its removal list if it has one. Outputs of each component: ``profile``,
+    ``domains`` and ``addresses`` where there are any, and a ``sample`` of each partition that has a document in it.
+    """
+    from pilebuilder.report.sampled.draw import draw
+
+    for number, (component, own) in enumerate(groups_by_component(task.inputs).items()):
+        counters, documents = Counters(), 0
+        tables: dict[str, list[pa.Table]] = {name: [] for name in TABLES}
+        for place, group in enumerate(own):
+            table = survivors(work, group, ["id", "text", *basic.META, basic.LANGUAGE, basic.SCORE])
+            if not table.num_rows:
+                continue
+            documents += table.num_rows
+            shares = task.params["shares"][component]
+            for name, made in measure(table, counters, shares["addresses"]).items():
+                tables[name].append(made)
+            chosen = draw(table, task.params["seed"], shares["sample"])
+            if chosen.num_rows:
+                facts = {"component": component, "documents": chosen.num_rows, "text_bytes": _size(chosen)}
+                write_table(chosen, work.output(f"{number:03}-{place:03}-sample.parquet", "sample", **facts))
+        facts = {"component": component, "documents": documents}
+        counters.write(work.output(f"{number:03}-profile.parquet", "profile", **facts))
+        _write_tables(work, f"{number:03}-", component, tables)
+
+
+def measure(table: pa.Table, counters: Counters, share: float) -> dict[str, pa.Table]:
+    """Add the full-pass measures of some documents to the counters; returns tables of their domains and addresses."""
+    from pilebuilder.report.measures import addresses, domains, ngrams, personal, signals
     from pilebuilder.report.measures.texts import Texts
 
-    table = survivors(task, work, ["text", *basic.META, basic.LANGUAGE, basic.SCORE])
-    counters = Counters()
-    if table.num_rows:
-        texts = Texts(table)
-        for measure in (ngrams.ngrams, basic.lengths, basic.languages, basic.metadata, signals.signals):
-            measure(texts, counters)
-        personal.personal(texts, counters)
-        found = domains.domains(texts)
-        if found.num_rows:
-            write_table(found, work.output("domains.parquet", "domains", component=task.component))
-    counters.write(work.output("profile.parquet", "profile", component=task.component, documents=table.num_rows))
+    texts = Texts(table)
+    for add in (ngrams.ngrams, basic.lengths, basic.languages, basic.metadata, signals.signals, personal.personal):
+        add(texts, counters)
+    return {"domains": domains.domains(texts), "addresses": addresses.addresses(texts, share)}
 
 
-def survivors(task: Task, work: Workspace, wanted: list[str]) -> pa.Table:
-    """Wanted columns (those that exist) of the first input, without the rows of its removal list (second input)."""
+def survivors(work: Workspace, group: Sequence[Artifact], wanted: list[str]) -> pa.Table:
+    """Wanted columns (those that exist) of a partition, without the rows of the removal list that may follow it."""
     import pyarrow.parquet as pq
 
-    path = work.open(task.inputs[0])
+    partition, *removals = group
+    path = work.open(partition)
     held = set(pq.read_schema(path).names)
     table = read_table(path, [c for c in wanted if c in held])
-    if len(task.inputs) == 1:
-        return table
-    keep = np.ones(table.num_rows, bool)
-    keep[np.asarray(read_table(work.open(task.inputs[1]), ["row"]).column("row"))] = False
-    return table.take(np.flatnonzero(keep)).combine_chunks()
+    for removal in removals:
+        keep = np.ones(table.num_rows, bool)
+        keep[np.asarray(read_table(work.open(removal), ["row"]).column("row"))] = False
+        table = table.take(np.flatnonzero(keep)).combine_chunks()
+    return table
+
+
+def _size(table: pa.Table) -> int:
+    import pyarrow.compute as pc
+
+    return int(np.asarray(pc.binary_length(table.column("text"))).sum())
+
+
+def _write_tables(work: Workspace, prefix: str, component: str, tables: Mapping[str, list[pa.Table]]) -> None:
+    from pilebuilder.report.measures import addresses, domains
+
+    for name, add_up in (("domains", domains.add_up), ("addresses", addresses.add_up)):
+        some = [table for table in tables[name] if table.num_rows]
+        if some:
+            write_table(add_up(some), work.output(f"{prefix}{name}.parquet", name, component=component))
 
 
 def merge(task: Task, work: Workspace) -> None:
-    """Add up the summary files of one component: counters, and tables of domains."""
-    from pilebuilder.report.measures import domains
-
+    """Add up the summary files of one component: counters, and tables of domains and addresses."""
     counters = Counters.read(work.open(a) for a in task.inputs if a.kind == "profile")
     counters.prune("ngram ", KEPT_NGRAMS, "ngram.missed")
     counters.write(work.output("profile.parquet", "profile", component=task.component))
-    tables = [read_table(work.open(a)) for a in task.inputs if a.kind == "domains"]
-    if tables:
-        write_table(domains.add_up(tables), work.output("domains.parquet", "domains", component=task.component))
+    tables = {name: [read_table(work.open(a)) for a in task.inputs if a.kind == name] for name in TABLES}
+    _write_tables(work, "", task.component, tables)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +17,7 @@ import numpy as np
 from pilebuilder.document import text_buffers, texts
 from pilebuilder.partition import read_table, write_table
 from pilebuilder.report.measure import survivors
+from pilebuilder.report.pieces import groups
 from pilebuilder.report.sampled.draw import TOP, draws
 from pilebuilder.task import Artifact, Task, Workspace
 
@@ -32,10 +32,14 @@ TEST = "test split"
 
 
 def hold(task: Task, work: Workspace) -> None:
-    """Texts of the sampled test documents of one partition. Inputs: partition, removal list if any, mix ledger."""
-    *own, ledger = task.inputs
+    """Texts of the sampled test documents of partitions, each followed by its removal list, if any, and mix ledger."""
+    for number, (*own, ledger) in enumerate(groups(task.inputs)):
+        _hold(task, work, own, ledger, f"{number:03}-held.parquet")
+
+
+def _hold(task: Task, work: Workspace, own: list[Artifact], ledger: Artifact, name: str) -> None:
     fates = _fates(read_table(work.open(ledger), ["id", "action", "reason"]))
-    table = survivors(replace(task, inputs=tuple(own)), work, ["id", "text"])
+    table = survivors(work, own, ["id", "text"])
     ids = table.column("id").to_pylist()
     chosen = np.array([fates.get(i) == TEST for i in ids], bool)
     drawn = draws(ids, task.params["seed"], "overlap")
@@ -44,7 +48,7 @@ def hold(task: Task, work: Workspace) -> None:
         chosen &= drawn < np.uint64(threshold)
     rows = np.flatnonzero(chosen)
     if len(rows):
-        path = work.output("held.parquet", "overlap-held", component=task.component, documents=len(rows))
+        path = work.output(name, "overlap-held", component=own[0].facts["component"], documents=len(rows))
         write_table(table.take(rows).combine_chunks(), path)
 
 
@@ -114,15 +118,20 @@ def normal(text: str) -> str:
 
 
 def scan(task: Task, work: Workspace) -> None:
-    """Which items occur in the training documents of one partition.
+    """Which items occur in the training documents of some partitions.
 
-    Inputs: items, grams, partition, removal list if any, mix ledger if any. ``scan.json``: hits of the 13-grams as a
-    hexadecimal bit string, items found whole, and example documents of each.
+    Inputs: items, grams; partitions, each followed by its removal list and mix ledger, if any. ``scan.json``: hits of
+    the 13-grams as a hexadecimal bit string, items found whole, and example documents of each.
     """
+    items, grams = read_table(work.open(task.inputs[0])), np.load(work.open(task.inputs[1]), allow_pickle=False)
+    content = union([_scan(items, grams, _training(work, group)) for group in groups(task.inputs[2:])])
+    work.output("scan.json", "overlap-scan", component="").write_text(json.dumps(content))
+
+
+def _scan(items: pa.Table, grams: np.ndarray, table: pa.Table) -> dict[str, Any]:
+    """What `scan` writes, of the training documents of one partition."""
     from pilebuilder.kernels.gramset import GramSet
 
-    items, grams = read_table(work.open(task.inputs[0])), np.load(work.open(task.inputs[1]), allow_pickle=False)
-    table = _training(task, work)
     data, offsets = text_buffers(table.column("text").combine_chunks())
     hits, _ = GramSet(grams, GRAM).search(data, offsets)
     found: dict[int, list[str]] = {}
@@ -135,19 +144,16 @@ def scan(task: Task, work: Workspace) -> None:
             found.setdefault(number, []).append(key)
     for number, row in _whole_items(items, data, offsets, bodies):
         found.setdefault(number, []).append(ids[row])
-    content = {
+    return {
         "hits": np.packbits(hits).tobytes().hex(),
         "whole": {str(n): list(dict.fromkeys(keys))[:EXAMPLES] for n, keys in sorted(found.items())},
     }
-    work.output("scan.json", "overlap-scan", component="").write_text(json.dumps(content))
 
 
-def _training(task: Task, work: Workspace) -> pa.Table:
+def _training(work: Workspace, group: list[Artifact]) -> pa.Table:
     """Documents of the partition that go into training: without those that the mix held out or left out."""
-    rest = task.inputs[2:]
-    own = [a for a in rest if a.kind in ("partition", "removal")]
-    table = survivors(replace(task, inputs=tuple(own)), work, ["id", "text"])
-    for ledger in (a for a in rest if a.kind == "ledger"):
+    table = survivors(work, [a for a in group if a.kind in ("partition", "removal")], ["id", "text"])
+    for ledger in (a for a in group if a.kind == "ledger"):
         fates = _fates(read_table(work.open(ledger), ["id", "action", "reason"]))
         keep = [i for i, key in enumerate(table.column("id").to_pylist()) if key not in fates]
         table = table.take(keep).combine_chunks()

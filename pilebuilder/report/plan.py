@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Generator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from pilebuilder.report.pieces import BATCH, by_component, joined, outputs, text_bytes
 from pilebuilder.task import Artifact, Manifest, Phases, Task, View, batches
 
 if TYPE_CHECKING:
     from pilebuilder.report.stage import Config
 
-CODE = "report/1"
+CODE = "report/2"
 MERGED_AT_ONCE = 64
 """Summaries that one merge task adds up; more of them make more rounds."""
 LEDGER_BYTES = 32 << 20
@@ -22,6 +23,13 @@ TESTED = 20_000
 """Test documents that are looked for in training, at most."""
 REMOVAL_BYTES = 96 << 20
 """Text of each component as read that the removal measure looks at, at most."""
+ADDRESSES = 200_000
+"""Addresses of each component that are compared, about."""
+SAMPLED = 4 << 20
+"""Bytes of samples that one task of the costly measures has at least, where there are so many."""
+TRAINED_AT_ONCE = 3_000
+"""Documents of topic models that one task trains; a small model costs less than loading the library."""
+TABLES = ("domains", "addresses")
 
 Chain = Generator[list[Task], list[Manifest], list[Artifact]]
 
@@ -62,35 +70,32 @@ def task(name: str, function: str, inputs: list[Artifact], component: str = "", 
     )
 
 
-def by_component(artifacts: list[Artifact]) -> dict[str, list[Artifact]]:
-    """Artifacts by their component, in the order of first appearance."""
-    held: dict[str, list[Artifact]] = {}
-    for artifact in artifacts:
-        held.setdefault(artifact.facts["component"], []).append(artifact)
-    return held
-
-
 def merge_rounds(name: str, function: str, kinds: tuple[str, ...], found: list[Manifest]) -> Chain:
     """Add up each component's summaries until it has one; returns these in the order of first appearance."""
-    held: dict[str, list[Manifest]] = {}
-    for manifest in found:
-        held.setdefault(manifest.component, []).append(manifest)
-    while any(len(manifests) > 1 for manifests in held.values()):
+    held: dict[str, list[list[Artifact]]] = {}
+
+    def take(manifests: list[Manifest]) -> None:
+        for manifest in manifests:
+            for component, made in by_component(outputs([manifest], *kinds)).items():
+                held.setdefault(component, []).append(made)
+
+    take(found)
+    while any(len(pieces) > 1 for pieces in held.values()):
         tasks = [
             task(
                 f"{name}/{component}/{at // MERGED_AT_ONCE:04}",
                 function,
-                [a for m in manifests[at : at + MERGED_AT_ONCE] for kind in kinds for a in m.of(kind)],
+                [a for piece in pieces[at : at + MERGED_AT_ONCE] for a in piece],
                 component,
             )
-            for component, manifests in held.items()
-            if len(manifests) > 1
-            for at in range(0, len(manifests), MERGED_AT_ONCE)
+            for component, pieces in held.items()
+            if len(pieces) > 1
+            for at in range(0, len(pieces), MERGED_AT_ONCE)
         ]
-        done = yield tasks
-        for component in dict.fromkeys(t.component for t in tasks):
-            held[component] = [m for m in done if m.component == component]
-    return [a for manifests in held.values() for m in manifests for kind in kinds for a in m.of(kind)]
+        for component in {t.component for t in tasks}:
+            held[component] = []
+        take((yield tasks))
+    return [a for pieces in held.values() for piece in pieces for a in piece]
 
 
 class Plan:
@@ -107,9 +112,8 @@ class Plan:
         """All chains, then the pages."""
         found = yield from together(
             {
-                "profiles": self.profiles(),
+                "full-pass": self.full_pass(),
                 "ledger": self.ledger(),
-                "sampled": self.sampled(),
                 "removal": self.removal(),
                 "tokens": self.tokens(),
                 "overlap": self.overlap(),
@@ -122,14 +126,31 @@ class Plan:
         removal = self.removals.get(partition.sha256)
         return [partition, removal] if removal else [partition]
 
-    def profiles(self) -> Chain:
-        """Full-pass measures of every partition, added up by component."""
-        kinds = ("profile", "domains")
+    def full_pass(self) -> Chain:
+        """Full-pass measures and samples of every partition; then the merged measures and what the samples tell."""
+        parts = joined([self.survivors(p) for p in self.partitions])
         found = yield [
-            task(f"profile/{p.facts['component']}/{i:05}", "measure:profile", self.survivors(p), p.facts["component"])
-            for i, p in enumerate(self.partitions)
+            task(f"scan/{i:05}", "measure:scan", inputs, seed=self.seed, shares=self.shares(inputs))
+            for i, inputs in enumerate(parts)
         ]
-        return (yield from merge_rounds("merge", "measure:merge", kinds, found))
+        kinds = ("profile", *TABLES)
+        samples = outputs(found, "sample")
+        chains = {"merge": merge_rounds("merge", "measure:merge", kinds, found), "bias": self.bias(samples)}
+        if self.config.topics and samples:
+            chains["topics"] = self.topics(samples)
+        results = yield from together(chains)
+        return [a for name in sorted(results) for a in results[name]]
+
+    def shares(self, inputs: list[Artifact]) -> dict[str, dict[str, float]]:
+        """Of each component in these inputs: the share of documents, and of addresses, that its samples hold."""
+        held = {}
+        for name in by_component(a for a in inputs if a.kind == "partition"):
+            own = [p for p in self.partitions if p.facts["component"] == name]
+            documents, text = sum(int(p.facts["documents"]) for p in own), sum(map(text_bytes, own))
+            sizes = self.config.sample
+            share = min(1.0, sizes.documents / max(1, documents), sizes.text / max(1, text))
+            held[name] = {"sample": share, "addresses": min(1.0, ADDRESSES / max(1, documents))}
+        return held
 
     def tokens(self) -> Chain:
         """Tokens per document, from the token files."""
@@ -139,7 +160,11 @@ class Plan:
         for artifact in self.view.artifacts("tokenize", "tokens"):
             if Path(artifact.path).suffix in (".idx", ".docs", ".json"):
                 shards.setdefault(artifact.facts["shard"], []).append(artifact)
-        found = yield [task(f"tokens/{shard}", "measures.tokens:count", files) for shard, files in shards.items()]
+        parts = batches(list(shards.values()), BATCH, lambda files: sum(a.bytes for a in files))
+        found = yield [
+            task(f"tokens/{i:05}", "measures.tokens:count", [a for files in part for a in files])
+            for i, part in enumerate(parts)
+        ]
         return (yield from merge_rounds("tokens-merge", "measures.tokens:merge", ("token-counts",), found))
 
     def overlap(self) -> Chain:
@@ -150,17 +175,13 @@ class Plan:
         )
         tested = [m.facts.get("splits", {}).get("test", {}).get("documents", 0) for m in drawn] or [0]
         share = min(1.0, TESTED / max(1, sum(tested)))
+        parts = [
+            ([*self.survivors(p), *ledger], bool(ledger)) for p, ledger in zip(self.partitions, ledgers, strict=True)
+        ]
+        tested_parts = joined([group for group, drawn in parts if drawn])
         held = yield [
-            task(
-                f"overlap-held/{p.facts['component']}/{i:05}",
-                "overlap:hold",
-                [*self.survivors(p), *ledgers[i]],
-                p.facts["component"],
-                seed=self.seed,
-                share=share,
-            )
-            for i, p in enumerate(self.partitions)
-            if ledgers[i]
+            task(f"overlap-held/{i:05}", "overlap:hold", inputs, seed=self.seed, share=share)
+            for i, inputs in enumerate(tested_parts)
         ]
         wanted = [*(a for m in held for a in m.of("overlap-held")), *benchmarks(self.view, self.config)]
         if not wanted:
@@ -168,8 +189,8 @@ class Plan:
         (indexed,) = yield [task("overlap-index", "overlap:index", wanted)]
         known = [*indexed.of("overlap-items"), *indexed.of("overlap-grams")]
         found = yield [
-            task(f"overlap/{p.facts['component']}/{i:05}", "overlap:scan", [*known, *self.survivors(p), *ledgers[i]])
-            for i, p in enumerate(self.partitions)
+            task(f"overlap/{i:05}", "overlap:scan", [*known, *inputs])
+            for i, inputs in enumerate(joined([group for group, _ in parts]))
         ]
         scans = yield from merge_rounds("overlap-merge", "overlap:merge", ("overlap-scan",), found)
         return [known[0], *scans]
@@ -195,75 +216,41 @@ class Plan:
         ]
         return [*summaries, *(a for m in texts for a in m.of("excerpts"))]
 
-    def share(self, component: str, documents: int, text: int) -> float:
-        """The share of a component's documents that keeps a sample within both limits."""
-        own = [p for p in self.partitions if p.facts["component"] == component]
-        total = int(sum(p.facts["documents"] for p in own))
-        size = int(sum(p.facts.get("text_bytes", 0) for p in own))
-        return min(1.0, documents / max(1, total), text / max(1, size))
-
-    def sampled(self) -> Chain:
-        """A seeded sample of each component; on it bias, profanity and topics."""
-        sizes = self.config.sample
-        shares = {
-            name: self.share(name, sizes.documents, sizes.text)
-            for name in dict.fromkeys(p.facts["component"] for p in self.partitions)
-        }
-        found = yield [
-            task(
-                f"sample/{p.facts['component']}/{i:05}",
-                "sampled.draw:sample",
-                self.survivors(p),
-                p.facts["component"],
-                seed=self.seed,
-                share=shares[p.facts["component"]],
-            )
-            for i, p in enumerate(self.partitions)
-        ]
-        pieces = by_component([a for m in found for a in m.of("sample")])
-        gathered = yield [task(f"gather/{c}", "sampled.draw:gather", held, c) for c, held in pieces.items()]
-        samples = [a for m in gathered for a in m.of("gathered")]
-        chains = {"bias": self.bias(samples)}
-        if self.config.topics and samples:
-            chains["topics"] = self.topics(samples)
-        results = yield from together(chains)
-        return [a for name in sorted(results) for a in results[name]]
-
     def bias(self, samples: list[Artifact]) -> Chain:
         """Words, sentiment and profanity around identity terms, by component."""
         found = yield [
             task(
-                f"bias/{a.facts['component']}",
+                f"bias/{i:05}",
                 "sampled.bias:measure",
-                [a],
-                a.facts["component"],
+                inputs,
                 terms=self.config.terms,
                 toxicity=self.config.toxicity,
                 digest=toxicity_digest(self.config.toxicity),
                 seed=self.seed,
             )
-            for a in samples
+            for i, inputs in enumerate(joined(list(by_component(samples).values()), SAMPLED))
         ]
-        return [a for m in found for kind in ("bias", "bias-words") for a in m.of(kind)]
+        return outputs(found, "bias", "bias-words")
 
     def topics(self, samples: list[Artifact]) -> Chain:
         """Words, one dictionary, a model per component."""
         found = yield [
-            task(f"words/{a.facts['component']}", "sampled.topics:words", [a], a.facts["component"]) for a in samples
+            task(f"words/{i:05}", "sampled.topics:words", inputs)
+            for i, inputs in enumerate(joined(list(by_component(samples).values()), SAMPLED))
         ]
-        words = [a for m in found for a in m.of("topic-words")]
+        words = outputs(found, "topic-words")
         (dictionary,) = yield [task("dictionary", "sampled.topics:dictionary", words)]
         models = yield [
             task(
-                f"topics/{a.facts['component']}",
+                f"topics/{i:05}",
                 "sampled.topics:model",
                 [*dictionary.of("dictionary"), *words],
-                a.facts["component"],
+                components=[a.facts["component"] for a in part],
                 seed=self.seed,
             )
-            for a in words
+            for i, part in enumerate(batches(words, TRAINED_AT_ONCE, lambda a: a.facts["documents"]))
         ]
-        return [a for m in models for a in m.of("topics")]
+        return outputs(models, "topics")
 
     def removal(self) -> Chain:
         """Who was removed by which rule: partitions as read, beside what the ledger says of their documents."""
@@ -274,22 +261,34 @@ class Plan:
             return []
         dedup = self._dedup_ledgers()
         sizes = by_component(read)
-        tasks = []
-        for i, (partition, done) in enumerate(zip(read, passes, strict=True)):
-            component = partition.facts["component"]
-            own = sizes[component]
-            total = sum(p.facts["documents"] for p in own)
-            text = sum(p.facts.get("text_bytes", 0) for p in own)
-            inputs = [
-                partition,
-                *done.of("ledger"),
-                *(a for p in done.of("partition") for a in dedup.get(p.sha256, [])),
+        parts = joined(
+            [
+                [
+                    partition,
+                    *done.of("ledger"),
+                    *(a for p in done.of("partition") for a in dedup.get(p.sha256, [])),
+                ]
+                for partition, done in zip(read, passes, strict=True)
             ]
-            share = min(1.0, self.config.sample.removal / max(1, total), REMOVAL_BYTES / max(1, text))
-            tasks.append(
-                task(f"removal/{component}/{i:05}", "removal:count", inputs, component, seed=self.seed, share=share)
+        )
+        shares = {
+            name: min(
+                1.0,
+                self.config.sample.removal / max(1, sum(p.facts["documents"] for p in own)),
+                REMOVAL_BYTES / max(1, sum(map(text_bytes, own))),
             )
-        found = yield tasks
+            for name, own in sizes.items()
+        }
+        found = yield [
+            task(
+                f"removal/{i:05}",
+                "removal:count",
+                inputs,
+                seed=self.seed,
+                shares={name: shares[name] for name in by_component(a for a in inputs if a.kind == "partition")},
+            )
+            for i, inputs in enumerate(parts)
+        ]
         return (yield from merge_rounds("removal-merge", "removal:merge", ("removal-counts",), found))
 
     def _dedup_ledgers(self) -> dict[str, list[Artifact]]:

@@ -8,6 +8,7 @@ removed for other reasons than short ones: see `pilebuilder.report.sections.remo
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +16,7 @@ import numpy as np
 from pilebuilder.document import text_buffers
 from pilebuilder.partition import read_table
 from pilebuilder.report.counters import Counters
+from pilebuilder.report.pieces import groups
 from pilebuilder.report.sampled.draw import TOP, draws
 from pilebuilder.task import Task, Workspace
 
@@ -90,22 +92,30 @@ def flat() -> list[tuple[str, str, tuple[str, ...]]]:
 
 
 def count(task: Task, work: Workspace) -> None:
-    """Documents of one partition as it was read, by group, rule and length.
+    """Documents of some partitions as they were read, by group, rule and length.
 
-    Inputs: the partition that read wrote, then ledger files that may speak of its documents. Counters: measure
-    ``removal``, label ``group \\t rule``, key the power of four below the length; the rule `KEPT` is none.
+    Inputs: partitions that read wrote, each followed by ledger files that may speak of its documents. Counters of each
+    component: measure ``removal``, label ``group \\t rule``, key the power of four below the length; the rule `KEPT`
+    is none.
     """
-    source, *ledgers = task.inputs
-    table = _sample(read_table(work.open(source), ["id", "text"]), task)
-    counters = Counters()
-    if table.num_rows:
-        rules = _fates(table, [read_table(work.open(a), ["id", "stage", "action", "reason"]) for a in ledgers])
-        _add(table, rules, counters)
-    counters.write(work.output("removal.parquet", "removal-counts", component=task.component))
+    for number, (component, counters) in enumerate(_counted(task, work).items()):
+        counters.write(work.output(f"{number:03}-removal.parquet", "removal-counts", component=component))
 
 
-def _sample(table: pa.Table, task: Task) -> pa.Table:
-    threshold = int(task.params["share"] * TOP)
+def _counted(task: Task, work: Workspace) -> dict[str, Counters]:
+    found: dict[str, Counters] = {}
+    for source, *ledgers in groups(task.inputs):
+        component = source.facts["component"]
+        table = _sample(read_table(work.open(source), ["id", "text"]), task, task.params["shares"][component])
+        counters = found.setdefault(component, Counters())
+        if table.num_rows:
+            rules = _fates(table, [read_table(work.open(a), ["id", "stage", "action", "reason"]) for a in ledgers])
+            _add(table, rules, counters)
+    return found
+
+
+def _sample(table: pa.Table, task: Task, share: float) -> pa.Table:
+    threshold = int(share * TOP)
     if threshold >= TOP:
         return table
     chosen = draws(table.column("id").to_pylist(), task.params["seed"], "removal") < np.uint64(threshold)
@@ -153,18 +163,23 @@ def _add(table: pa.Table, rules: list[str], counters: Counters) -> None:
 
 def groups_of(data: np.ndarray, offsets: np.ndarray) -> np.ndarray:
     """Boolean [documents, groups]: which groups each document names."""
-    from pilebuilder.kernels import terms, wordbreak
+    from pilebuilder.kernels import span_words, terms, wordbreak
 
     lookup = terms.table([words for _, _, words in flat()])
     properties, lower = wordbreak.properties(), wordbreak.lower_table()
     documents = len(offsets) - 1
     masks = np.zeros(documents, np.uint64)
-    longest = int(np.diff(offsets).max(initial=0)) + 1
-    spans, hashes = np.empty((longest, 2), np.int64), np.empty(longest, np.uint64)
-    for i in range(documents):
-        n = wordbreak.segment(data, offsets[i], offsets[i + 1], properties, lower, True, spans, hashes)
-        bounds = np.array([0, n], np.int64)
-        terms.mark(hashes[:n], bounds, *lookup, np.zeros(n, np.uint64), masks[i : i + 1])
+    first = 0
+    while first < documents:
+        last = max(first + 1, int(np.searchsorted(offsets, offsets[first] + CHUNK, "right")) - 1)
+        room = int(offsets[last] - offsets[first]) + 1
+        spans, hashes = np.empty((room, 2), np.int64), np.empty(room, np.uint64)
+        bounds = np.zeros(last - first + 1, np.int64)
+        n = span_words.words(
+            data, offsets[first:last], offsets[first + 1 : last + 1], properties, lower, spans, hashes, bounds
+        )
+        terms.mark(hashes[:n], bounds, *lookup, np.zeros(n, np.uint64), masks[first:last])
+        first = last
     bits = np.uint64(1) << np.arange(len(flat()), dtype=np.uint64)
     return np.asarray((masks[:, None] & bits[None, :]) != 0)
 
@@ -189,10 +204,28 @@ def merge(task: Task, work: Workspace) -> None:
     counters.write(work.output("removal.parquet", "removal-counts", component=task.component))
 
 
-def read(counters: Counters) -> dict[str, dict[str, dict[int, int]]]:
-    """Documents by group, rule and length bin."""
-    found: dict[str, dict[str, dict[int, int]]] = {}
+@dataclass(slots=True)
+class Sums:
+    """Documents of one group, by length bin."""
+
+    rules: dict[str, dict[int, int]] = field(default_factory=dict)
+    """By the rule that removed them; `KEPT` for the others."""
+    total: dict[int, int] = field(default_factory=dict)
+    lost: dict[int, int] = field(default_factory=dict)
+
+    def removed(self, rule: str | None) -> dict[int, int]:
+        """By one rule, or by any."""
+        return self.lost if rule is None else self.rules.get(rule, {})
+
+
+def read(counters: Counters) -> dict[str, Sums]:
+    """Documents by group."""
+    found: dict[str, Sums] = {}
     for label, bins in counters.labels("removal").items():
         group, _, rule = label.partition("\t")
-        found.setdefault(group, {})[rule] = bins
+        held = found.setdefault(group, Sums())
+        held.rules[rule] = bins
+        for into in (held.total,) if rule == KEPT else (held.total, held.lost):
+            for b, n in bins.items():
+                into[b] = into.get(b, 0) + n
     return found

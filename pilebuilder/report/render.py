@@ -77,15 +77,14 @@ def write(task: Task, work: Workspace) -> None:
             _public(work, f"tables/{table.name}.json").write_text(table.to_json(provenance), encoding="utf-8")
         for figure in section.figures():
             _public(work, f"figures/{figure.name}.svg").write_text(standalone(figure), encoding="utf-8")
-    for name, content in papers(facts, sections).items():
+    for name, content in papers(facts, sections, held).items():
         _public(work, f"papers/{name}").write_text(content, encoding="utf-8")
     for name, content in Site(facts, sections).pages():
         _public(work, name).write_text(content, encoding="utf-8")
 
 
-def papers(facts: Facts, sections: list[Section]) -> dict[str, str]:
+def papers(facts: Facts, sections: list[Section], held: list[datasheet.Entry]) -> dict[str, str]:
     """The documents that travel with the corpus, by file name."""
-    held = datasheet.entries(facts)
     domains = eu.most_relevant(eu.domain_sizes(facts))
     made = {
         "datasheet.md": datasheet.markdown(facts, held),

@@ -88,6 +88,13 @@ def artifact(path: Path, kind: str, root: Path, **facts: Any) -> Artifact:
     return Artifact(path=path.relative_to(root).as_posix(), sha256=digest, bytes=size, kind=kind, facts=facts)
 
 
+def scan(inputs: list[Artifact], share: float = 1.0) -> Task:
+    """The full pass over these partitions and removal lists."""
+    names = {a.facts["component"] for a in inputs if a.kind == "partition"}
+    shares = {name: {"sample": share, "addresses": share} for name in sorted(names)}
+    return plan.task("scan", "measure:scan", inputs, seed=1, shares=shares)
+
+
 class Bench:
     """Runs the report's tasks in a folder without a build."""
 
@@ -119,8 +126,8 @@ class Bench:
         }
 
     def profile(self, content: pa.Table, component: str) -> Artifact:
-        made = self.run(plan.task("profile", "measure:profile", [self.partition(content, component)], component))
-        return made["profile.parquet"]
+        made = self.run(scan([self.partition(content, component)]))
+        return made["000-profile.parquet"]
 
     def pages(self, facts: dict[str, Any], inputs: list[Artifact]) -> dict[str, Path]:
         """All files of the report by public name."""

@@ -9,7 +9,7 @@ import pytest
 from lxml import html
 
 from pilebuilder.report import plan
-from tests.report.made import HOSTILE, Bench, count, facts, table
+from tests.report.made import HOSTILE, Bench, count, facts, scan, table
 
 TEXTS = ["Licence text " * 20, "short", "Другой текст на русском языке", ""]
 
@@ -159,7 +159,7 @@ def test_rows_of_a_removal_list_are_not_measured(tmp_path):
     partition = bench.partition(table("a", ["one", "two two", "three"]), "a")
     write_table(pa.table({"id": ["x"], "row": pa.array([1], pa.int32())}), tmp_path / "removal.parquet")
     removal = artifact(tmp_path / "removal.parquet", "removal", tmp_path)
-    made = bench.run(plan.task("p", "measure:profile", [partition, removal], "a"))["profile.parquet"]
+    made = bench.run(scan([partition, removal]))["000-profile.parquet"]
     held = Counters.read([tmp_path / made.path])
     assert held.get("documents") == 2
     assert held.distribution("bytes").total == len("one" + "three")

@@ -11,6 +11,7 @@ from pilebuilder.report import plan
 from pilebuilder.report.counters import Counters
 from pilebuilder.report.measures.personal import find, mask
 from pilebuilder.report.measures.texts import Texts
+from pilebuilder.report.sampled.draw import draw
 from tests.report.made import Bench, artifact, table
 
 WORDS = [
@@ -46,13 +47,12 @@ def counted(bench, made, component="a"):
 
 
 def sample(bench, values, component="a", languages=None):
-    """A component's gathered sample."""
-    made = table(component, values, languages)
-    columns = ["id", "text", *(["signal.lang"] if languages else [])]
+    """A component's sample."""
+    made = draw(table(component, values, languages), 1, 1.0)
     path = bench.root / f"sample-{bench.runs}.parquet"
     bench.runs += 1
-    write_table(made.select(columns), path)
-    return artifact(path, "gathered", bench.root, component=component, documents=made.num_rows, text_bytes=1)
+    write_table(made, path)
+    return artifact(path, "sample", bench.root, component=component, documents=made.num_rows, text_bytes=1)
 
 
 def test_a_language_mix_of_90_to_10_is_measured(tmp_path):
@@ -118,14 +118,12 @@ def biased(tmp_path_factory):
     rng.shuffle(lines)
     bench = Bench(tmp_path_factory.mktemp("bias"))
     documents = ["\n\n".join(lines[i : i + 10]) for i in range(0, len(lines), 10)]
-    task = plan.task(
-        "bias", "sampled.bias:measure", [sample(bench, documents)], "a", terms="pile", toxicity="none", seed=1
-    )
+    task = plan.task("bias", "sampled.bias:measure", [sample(bench, documents)], terms="pile", toxicity="none", seed=1)
     made = bench.run(task)
-    found = json.loads((bench.root / made["bias.json"].path).read_text())
+    found = json.loads((bench.root / made["000-bias.json"].path).read_text())
     from pilebuilder.partition import read_table
 
-    return found, read_table(bench.root / made["words.parquet"].path)
+    return found, read_table(bench.root / made["000-words.parquet"].path)
 
 
 def test_a_planted_word_ranks_first_with_the_right_sign(biased):
@@ -179,13 +177,14 @@ def test_two_vocabularies_without_common_words_are_far_apart(tmp_path):
     for name, letters in (("left", "abcde"), ("right", "vwxyz")):
         vocabulary = ["".join(rng.choice(letters) for _ in range(6)) for _ in range(300)]
         documents = [" ".join(rng.choice(vocabulary) for _ in range(120)) for _ in range(90)]
-        held = bench.run(plan.task("words", "sampled.topics:words", [sample(bench, documents, name)], name))
-        made.append(held["words.parquet"])
+        held = bench.run(plan.task("words", "sampled.topics:words", [sample(bench, documents, name)]))
+        made.append(held["000-words.parquet"])
     dictionary = bench.run(plan.task("d", "sampled.topics:dictionary", made))["dictionary.json"]
-    for own, other in (("left", "right"), ("right", "left")):
-        task = plan.task("topics", "sampled.topics:model", [dictionary, *made], own, seed=5)
-        found = json.loads((bench.root / bench.run(task)["topics.json"].path).read_text())
-        assert found["fit"][other]["nats"] - found["fit"][own]["nats"] > 1
+    task = plan.task("topics", "sampled.topics:model", [dictionary, *made], components=["left", "right"], seed=5)
+    for model in bench.run(task).values():
+        fit, own = json.loads((bench.root / model.path).read_text())["fit"], model.facts["component"]
+        assert all(fit[other]["nats"] - fit[own]["nats"] > 1 for other in fit if other != own)
+        assert len(fit) == 2
 
 
 def test_benchmark_items_in_training_are_all_found(tmp_path):
@@ -246,9 +245,9 @@ def test_odd_documents_are_measured_without_a_crash(tmp_path):
     assert held.get("empty") == 1
     assert held.get("blank") == 2
     made = bench.run(
-        plan.task("b", "sampled.bias:measure", [sample(bench, odd)], "a", terms="pile", toxicity="none", seed=1)
+        plan.task("b", "sampled.bias:measure", [sample(bench, odd)], terms="pile", toxicity="none", seed=1)
     )
-    assert json.loads((tmp_path / made["bias.json"].path).read_text())["documents"] == 5
+    assert json.loads((tmp_path / made["000-bias.json"].path).read_text())["documents"] == 5
 
 
 def test_a_cut_sample_never_divides_a_character():

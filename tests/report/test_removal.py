@@ -29,8 +29,8 @@ def counted(bench, texts, gone, **more):
     made = table("a", texts)
     ids = made.column("id").to_pylist()
     inputs = [bench.partition(made, "a"), ledger(bench, [ids[i] for i in gone], **more)]
-    found = bench.run(plan.task("removal", "removal:count", inputs, "a", seed=1, share=1.0))
-    return {"a": removal.read(Counters.read([bench.root / found["removal.parquet"].path]))}
+    found = bench.run(plan.task("removal", "removal:count", inputs, seed=1, shares={"a": 1.0}))
+    return {"a": removal.read(Counters.read([bench.root / found["000-removal.parquet"].path]))}
 
 
 def test_a_rule_that_removes_one_group_more_often_is_named(tmp_path):

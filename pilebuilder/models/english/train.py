@@ -7,7 +7,6 @@ FOLDER holds ``pos/ud_english_ewt_{train,dev,test}.tsv.zst`` (word, tag; sentenc
 from __future__ import annotations
 
 import hashlib
-import itertools
 import json
 import sys
 from pathlib import Path
@@ -16,7 +15,7 @@ from typing import Any
 import numpy as np
 import zstandard
 
-from pilebuilder.kernels import tagger
+from pilebuilder.kernels import tagger, tagger_training
 from pilebuilder.kernels.wordbreak import lower_table, word_hash
 from pilebuilder.models.english import FOLDER
 
@@ -57,7 +56,7 @@ def train(found: Corpus) -> np.ndarray:
     weights, sums, step = np.zeros(shape), np.zeros(shape), 0
     random = np.random.default_rng(SEED)
     for _ in range(EPOCHS):
-        step = tagger.learn(forms, bounds, random.permutation(len(bounds) - 1), gold, step, weights, sums)
+        step = tagger_training.learn(forms, bounds, random.permutation(len(bounds) - 1), gold, step, weights, sums)
     mean = weights - sums / step
     scale = 127 / np.quantile(np.abs(mean).max(1), 0.9999)
     return np.asarray(np.clip(np.rint(mean * scale), -127, 127), np.int8)
@@ -67,8 +66,7 @@ def measure(weights: np.ndarray, found: Corpus) -> dict[str, float]:
     """Accuracy, and F1 of the two tags that the bias report reads."""
     forms, bounds, gold = found
     guess = np.zeros(len(gold), np.int8)
-    for first, stop in itertools.pairwise(bounds):
-        tagger.tag(forms, first, stop, weights, guess)
+    tagger.tag(forms, bounds, weights, guess)
     result = {"accuracy": float((guess == gold).mean())}
     for name in ("ADJ", "ADV"):
         number = tagger.TAGS.index(name)

@@ -13,7 +13,7 @@ import numpy as np
 
 from pilebuilder.errors import TaskError
 from pilebuilder.report.counters import Counters
-from pilebuilder.task import Task, Workspace
+from pilebuilder.task import Artifact, Task, Workspace
 
 HEADER, SIDE_HEADER = 34, 16
 SCALE = 1000
@@ -21,19 +21,26 @@ SCALE = 1000
 
 
 def count(task: Task, work: Workspace) -> None:
-    """Tokens and bytes per token of the documents of one shard, by component; copies count as documents."""
-    files = {Path(a.path).suffix: a for a in task.inputs}
+    """Tokens and bytes per token of the documents of some shards, by component; copies count as documents."""
+    counters = Counters()
+    shards: dict[str, dict[str, Artifact]] = {}
+    for artifact in task.inputs:
+        shards.setdefault(artifact.facts["shard"], {})[Path(artifact.path).suffix] = artifact
+    for files in shards.values():
+        _count(work, files, counters)
+    counters.write(work.output("tokens.parquet", "token-counts", component=""))
+
+
+def _count(work: Workspace, files: dict[str, Artifact], counters: Counters) -> None:
     names = [c["name"] for c in json.loads(work.open(files[".json"]).read_bytes())["components"]]
     tokens = lengths(work.open(files[".idx"])) - 1
     size, component = sizes(work.open(files[".docs"]), len(tokens))
-    counters = Counters()
     for code, name in enumerate(names):
         chosen = component == code
         counters.add_lengths(f"tokens\t{name}", tokens[chosen])
         some = chosen & (tokens > 0)
         ratio = np.rint(size[some] * SCALE / tokens[some]).astype(np.int64)
         counters.add_lengths(f"bytes per token\t{name}", ratio)
-    counters.write(work.output("tokens.parquet", "token-counts", component=""))
 
 
 def lengths(path: Path) -> np.ndarray:

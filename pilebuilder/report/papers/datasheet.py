@@ -163,9 +163,7 @@ class Answers:
     def limits(self) -> str:
         from pilebuilder.report.sections import removal
 
-        held = removal.counts(self.facts)
-        pairs = [removal.effect(held, a, g, r) for a, g in removal.axes_of(held) for r in removal.rules_of(held)]
-        n = sum(e.suspicious for e in pairs)
+        n = sum(e.suspicious for e in removal.effects_of(removal.counts(self.facts)).values())
         return f"{n:,} pairs of rule and group stand out in removal. {self.found.language_words()}"
 
     def distribution(self) -> str:

@@ -19,8 +19,10 @@ import numpy as np
 from pilebuilder.kernels import terms
 from pilebuilder.kernels.tagger import TAGS
 from pilebuilder.models import english as lexicon
-from pilebuilder.partition import read_table, write_table
+from pilebuilder.partition import write_table
+from pilebuilder.report.pieces import by_component
 from pilebuilder.report.sampled import english, groups
+from pilebuilder.report.sampled.draw import gathered
 from pilebuilder.task import Task, Workspace
 
 if TYPE_CHECKING:
@@ -39,10 +41,14 @@ _TAG_SALT = (np.arange(1, len(TAGS) + 1, dtype=np.uint64)) * np.uint64(0x9E3779B
 
 
 def measure(task: Task, work: Workspace) -> None:
-    """Bias measures of one component's sample."""
+    """Bias measures of some components' samples."""
+    for number, (component, samples) in enumerate(by_component(task.inputs).items()):
+        _measure(task, work, component, gathered(work, samples), f"{number:03}-")
+
+
+def _measure(task: Task, work: Workspace, component: str, table: pa.Table, prefix: str) -> None:
     import pyarrow.compute as pc
 
-    table = read_table(work.open(task.inputs[0]))
     known = groups.flat(task.params["terms"])
     tally = Tally(table.num_rows, len(known))
     lookup = terms.table([words for _, _, words in known])
@@ -54,10 +60,10 @@ def measure(task: Task, work: Workspace) -> None:
             tally.add(found, english.tokens(found, lookup))
             if profanity is not None:
                 profanity.add(found, tally.documents)
-    write_table(tally.words_table(known), work.output("words.parquet", "bias-words", component=task.component))
+    write_table(tally.words_table(known), work.output(f"{prefix}words.parquet", "bias-words", component=component))
     content = tally.to_json(task.params["seed"], known)
     content["profanity"] = None if profanity is None else profanity.to_json(task.params["seed"])
-    path = work.output("bias.json", "bias", component=task.component)
+    path = work.output(f"{prefix}bias.json", "bias", component=component)
     path.write_text(json.dumps(content, separators=(",", ":"), ensure_ascii=False), encoding="utf-8")
 
 

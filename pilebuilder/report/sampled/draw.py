@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pilebuilder.partition import read_table, write_table
-from pilebuilder.report.measure import survivors
+from pilebuilder.partition import read_table
 from pilebuilder.report.measures.basic import LANGUAGE
-from pilebuilder.task import Task, Workspace
+from pilebuilder.task import Artifact, Workspace
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 TOP = 1 << 64
 
@@ -22,32 +24,21 @@ def draws(ids: list[str], seed: int, purpose: str) -> np.ndarray:
     return np.frombuffer(digests, ">u8").astype(np.uint64)
 
 
-def sample(task: Task, work: Workspace) -> None:
-    """The sampled documents of one partition: id, text, language if measured, draw."""
+def draw(table: pa.Table, seed: int, share: float) -> pa.Table:
+    """The sampled documents of a partition: id, text, language if measured, draw."""
     import pyarrow as pa
 
-    table = survivors(task, work, ["id", "text", LANGUAGE])
-    found = draws(table.column("id").to_pylist(), task.params["seed"], "sample")
-    threshold = int(task.params["share"] * TOP)
+    found = draws(table.column("id").to_pylist(), seed, "sample")
+    threshold = int(share * TOP)
     rows = np.flatnonzero(found < np.uint64(threshold)) if threshold < TOP else np.arange(len(found))
-    if not len(rows):
-        return
-    chosen = table.take(rows).append_column("draw", pa.array(found[rows]))
-    write_table(chosen, work.output("sample.parquet", "sample", component=task.component, documents=len(rows)))
+    names = [n for n in ("id", "text", LANGUAGE) if n in table.column_names]
+    return table.select(names).take(rows).append_column("draw", pa.array(found[rows]))
 
 
-def gather(task: Task, work: Workspace) -> None:
-    """One file of all sampled documents of a component, by draw: the order does not depend on the partitions."""
+def gathered(work: Workspace, samples: list[Artifact]) -> Any:
+    """All sampled documents of a component, by draw: the order does not depend on the partitions."""
     import pyarrow as pa
 
-    tables = [read_table(work.open(a)) for a in task.inputs]
-    table = pa.concat_tables(tables, promote_options="default").sort_by([("draw", "ascending"), ("id", "ascending")])
-    facts: dict[str, Any] = {"component": task.component, "documents": table.num_rows}
-    facts["text_bytes"] = int(np.asarray(_sizes(table)).sum())
-    write_table(table.combine_chunks(), work.output("sample.parquet", "gathered", **facts))
-
-
-def _sizes(table: Any) -> Any:
-    import pyarrow.compute as pc
-
-    return pc.binary_length(table.column("text"))
+    tables = [read_table(work.open(a)) for a in samples]
+    table = pa.concat_tables(tables, promote_options="default")
+    return table.sort_by([("draw", "ascending"), ("id", "ascending")]).combine_chunks()

@@ -10,7 +10,7 @@ import numpy as np
 
 from pilebuilder import models
 from pilebuilder.document import text_buffers
-from pilebuilder.kernels import lid, sentence_spans, tagger, terms, wordbreak
+from pilebuilder.kernels import lid, sentence_spans, span_words, tagger, terms, wordbreak
 from pilebuilder.models import english
 
 if TYPE_CHECKING:
@@ -93,17 +93,13 @@ def tokens(found: Sentences, table: tuple[np.ndarray, np.ndarray, np.ndarray, np
     """Segment, tag and search the sentences; `table` is made by `terms.table`."""
     room = int((found.ends - found.starts).sum()) + 1
     hashes, spans = np.empty(room, np.uint64), np.empty((room, 2), np.int64)
-    bounds, at = np.zeros(len(found) + 1, np.int64), 0
+    bounds = np.zeros(len(found) + 1, np.int64)
     properties, lower = wordbreak.properties(), wordbreak.lower_table()
-    for i, (start, stop) in enumerate(zip(found.starts.tolist(), found.ends.tolist(), strict=True)):
-        at += wordbreak.segment(found.data, start, stop, properties, lower, True, spans[at:], hashes[at:])
-        bounds[i + 1] = at
+    at = span_words.words(found.data, found.starts, found.ends, properties, lower, spans, hashes, bounds)
     hashes, spans = hashes[:at].copy(), spans[:at].copy()
     forms, tags = np.empty((at, tagger.FORMS), np.uint64), np.zeros(at, np.int8)
     tagger.forms(found.data, spans, hashes, at, lower, forms)
-    weights = english.tagger()
-    for i in range(len(found)):
-        tagger.tag(forms, bounds[i], bounds[i + 1], weights, tags)
+    tagger.tag(forms, bounds, english.tagger(), tags)
     marked, groups = np.zeros(at, np.uint64), np.zeros(len(found), np.uint64)
     terms.mark(hashes, bounds, *table, marked, groups)
     owner = np.repeat(np.arange(len(found)), np.diff(bounds))

@@ -18,6 +18,8 @@ import numpy as np
 from pilebuilder.document import text_buffers
 from pilebuilder.partition import read_table, write_table
 from pilebuilder.report.measures.basic import LANGUAGE
+from pilebuilder.report.pieces import by_component
+from pilebuilder.report.sampled.draw import gathered
 from pilebuilder.report.sampled.stopwords import STOP_WORDS
 from pilebuilder.task import Task, Workspace
 
@@ -36,13 +38,13 @@ FEWEST = 60
 
 
 def words(task: Task, work: Workspace) -> None:
-    """Words of a component's documents: one row per document and word, with its count."""
-    table = english_only(read_table(work.open(task.inputs[0])))
-    table = table.slice(0, TRAINED + HELD_OUT)
-    rows = [Counter(found) for found in _documents(table)]
-    content = [(i, word, n) for i, counts in enumerate(rows) for word, n in sorted(counts.items())]
-    path = work.output("words.parquet", "topic-words", component=task.component, documents=len(rows))
-    write_table(_columns(content), path)
+    """Words of the documents of some components' samples: one row per document and word, with its count."""
+    for number, (component, samples) in enumerate(by_component(task.inputs).items()):
+        table = english_only(gathered(work, samples)).slice(0, TRAINED + HELD_OUT)
+        rows = [Counter(found) for found in _documents(table)]
+        content = [(i, word, n) for i, counts in enumerate(rows) for word, n in sorted(counts.items())]
+        facts = {"component": component, "documents": len(rows)}
+        write_table(_columns(content), work.output(f"{number:03}-words.parquet", "topic-words", **facts))
 
 
 def english_only(table: pa.Table) -> pa.Table:
@@ -131,41 +133,50 @@ def _matrix(path: Any, known: dict[str, int], documents: int) -> tuple[Any, int,
 
 
 def model(task: Task, work: Workspace) -> None:
-    """Train on the first half of a component; judge the model on the second half of every component.
+    """Train on the first part of some components; judge each model on the second part of every component.
 
-    Inputs: the dictionary, then the words of every component; `task.component` is the one that is trained on.
+    Inputs: the dictionary, then the words of every component; `components` names those that are trained on.
     """
-    from sklearn.decomposition import LatentDirichletAllocation
     from threadpoolctl import threadpool_limits
 
     content = json.loads(work.open(task.inputs[0]).read_bytes())
     known = {word: i for i, word in enumerate(content["words"])}
-    own = next(a for a in task.inputs[1:] if a.facts["component"] == task.component)
-    result: dict[str, Any] = {"component": task.component, "topics": [], "fit": {}}
-    with threadpool_limits(1):
+    every = {a.facts["component"]: a for a in task.inputs[1:]}
+    for number, name in enumerate(task.params["components"]):
+        own = every[name]
         matrix, inside, outside = _matrix(work.open(own), known, own.facts["documents"])
-        half = _half(own.facts["documents"])
+        result: dict[str, Any] = {"component": name, "topics": [], "fit": {}}
         result["words"] = np.asarray(matrix.sum(0), np.int64).ravel().tolist()
         result |= {"documents": own.facts["documents"], "inside": inside, "outside": outside}
+        half = _half(own.facts["documents"])
         if half and known:
-            lda = LatentDirichletAllocation(
-                n_components=TOPICS,
-                doc_topic_prior=1 / TOPICS,
-                topic_word_prior=1 / TOPICS,
-                learning_method="batch",
-                max_iter=PASSES,
-                max_doc_update_iter=STEPS,
-                random_state=task.params["seed"] % (1 << 32),
-            )
             train = matrix[:half]
-            theta = lda.fit_transform(train)
-            result["topics"] = _topics(lda.components_, theta, train, content["words"])
-            for artifact in task.inputs[1:]:
-                n = artifact.facts["documents"]
-                other, _, _ = _matrix(work.open(artifact), known, n)
-                result["fit"][artifact.facts["component"]] = held_out(lda.components_, other[_half(n) :])
-    path = work.output("topics.json", "topics", component=task.component)
-    path.write_text(json.dumps(result, ensure_ascii=False), encoding="utf-8")
+            with threadpool_limits(1):
+                weights, theta = _train(train, task.params["seed"])
+                result["topics"] = _topics(weights, theta, train, content["words"])
+                for other, artifact in every.items():
+                    n = artifact.facts["documents"]
+                    words, _, _ = _matrix(work.open(artifact), known, n)
+                    result["fit"][other] = held_out(weights, words[_half(n) :])
+        path = work.output(f"{number:03}-topics.json", "topics", component=name)
+        path.write_text(json.dumps(result, ensure_ascii=False), encoding="utf-8")
+
+
+def _train(matrix: Any, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Weights [topics, words] and shares [documents, topics] of a model of these documents."""
+    from sklearn.decomposition import LatentDirichletAllocation
+
+    lda = LatentDirichletAllocation(
+        n_components=TOPICS,
+        doc_topic_prior=1 / TOPICS,
+        topic_word_prior=1 / TOPICS,
+        learning_method="batch",
+        max_iter=PASSES,
+        max_doc_update_iter=STEPS,
+        random_state=seed % (1 << 32),
+    )
+    theta = lda.fit_transform(matrix)
+    return lda.components_, theta
 
 
 def _half(documents: int) -> int:

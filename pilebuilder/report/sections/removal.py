@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pilebuilder.report import heat
 from pilebuilder.report.cells import TOO_FEW_DOCUMENTS, Cell, not_measured, too_few
 from pilebuilder.report.facts import Facts
-from pilebuilder.report.removal import ALL, KEPT, flat, read
+from pilebuilder.report.removal import ALL, KEPT, Sums, flat, read
 from pilebuilder.report.stats import Stratum, risk_ratio, wilson
 from pilebuilder.report.table import Column, Figure, Prose, Section, Table
 
@@ -16,8 +16,8 @@ WARN_RATIO = 1.25
 """A rule is named when even the low end of the interval lies above this (the inverse of the four-fifths rule)."""
 LANGUAGE = "language "
 SHOWN_LANGUAGES = 20
-Held = dict[str, dict[str, dict[str, dict[int, int]]]]
-"""component -> group -> rule -> length bin -> documents."""
+Held = dict[str, dict[str, Sums]]
+"""component -> group -> documents."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +53,9 @@ def axes_of(held: Held) -> list[tuple[str, str]]:
     found = [(axis, group) for axis, group, _ in flat()]
     sums: dict[str, int] = {}
     for groups in held.values():
-        for group, rules in groups.items():
+        for group, own in groups.items():
             if group.startswith(LANGUAGE):
-                sums[group] = sums.get(group, 0) + sum(sum(b.values()) for b in rules.values())
+                sums[group] = sums.get(group, 0) + sum(own.total.values())
     order = sorted(sums, key=lambda g: (-sums[g], g))[:SHOWN_LANGUAGES]
     return found + [("language", g) for g in order]
 
@@ -64,10 +64,16 @@ def rules_of(held: Held) -> list[str]:
     """Rules that removed a document, most documents first."""
     sums: dict[str, int] = {}
     for groups in held.values():
-        for rule, bins in groups.get(ALL, {}).items():
+        for rule, bins in groups.get(ALL, Sums()).rules.items():
             if rule != KEPT:
                 sums[rule] = sums.get(rule, 0) + sum(bins.values())
     return sorted(sums, key=lambda r: (-sums[r], r))
+
+
+def effects_of(held: Held) -> dict[tuple[str, str], Effect]:
+    """Every group with every rule."""
+    rules = rules_of(held)
+    return {(g, r): effect(held, a, g, r) for a, g in axes_of(held) for r in rules}
 
 
 def effect(held: Held, axis: str, group: str, rule: str | None) -> Effect:
@@ -77,14 +83,11 @@ def effect(held: Held, axis: str, group: str, rule: str | None) -> Effect:
     """
     strata, documents, removed, others, others_removed = [], 0, 0, 0, 0
     for groups in held.values():
-        every, mine = groups.get(ALL, {}), groups.get(group, {})
-        bins = sorted({b for found in every.values() for b in found})
-        for b in bins:
-            total, own = (sum(f.get(b, 0) for f in rules.values()) for rules in (every, mine))
-            lost, own_lost = (
-                sum(f.get(b, 0) for r, f in rules.items() if r != KEPT and rule in (None, r))
-                for rules in (every, mine)
-            )
+        every, mine = groups.get(ALL, Sums()), groups.get(group, Sums())
+        gone, own_gone = every.removed(rule), mine.removed(rule)
+        for b in sorted(every.total):
+            total, own = every.total[b], mine.total.get(b, 0)
+            lost, own_lost = gone.get(b, 0), own_gone.get(b, 0)
             documents, removed = documents + own, removed + own_lost
             others, others_removed = others + total - own, others_removed + lost - own_lost
             strata.append(Stratum(own, own_lost, total - own, lost - own_lost))
@@ -208,13 +211,13 @@ def component_table(held: Held, groups: list[tuple[str, str]], names: list[str])
 def section(facts: Facts) -> Section:
     """Removal by group."""
     held = counts(facts)
-    total = sum(sum(sum(b.values()) for b in g.get(ALL, {}).values()) for g in held.values())
+    total = sum(sum(groups.get(ALL, Sums()).total.values()) for groups in held.values())
     if not total:
         gap = Prose(text=f"{not_measured('no partition as read is left beside its ledger')}.", warning=True)
         return Section(name="removal", title=TITLE, lead="", blocks=(gap,))
     groups, rules = axes_of(held), rules_of(held)
     whole = [effect(held, a, g, None) for a, g in groups]
-    effects = {(g, r): effect(held, a, g, r) for a, g in groups for r in rules}
+    effects = effects_of(held)
     suspicious = sorted(
         (e for e in effects.values() if e.suspicious), key=lambda e: (-(e.ratio or (0, 0, 0))[1], e.group, e.rule)
     )
