@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pilebuilder.dedup import bands, choose, exact, runs
+from pilebuilder.dedup import choose, runs
 from pilebuilder.dedup import config as settings
 from pilebuilder.dedup.index import comparable, open_index
 from pilebuilder.task import Artifact, Manifest, Task, View, batches
 
-CODE = "dedup/1"
+CODE = "dedup/2"
 Step = Generator[list[Task], list[Manifest], Any]
 SORTING = 4
 """Memory for sorting keys, as a multiple of their bytes in files."""
@@ -85,8 +85,9 @@ class Plan:
         return [Group(g[0][0], [self.sketches[i] for i, _ in g]) for g in grouped]
 
     def buckets(self, record: int) -> int:
-        """Into how many ranges to cut the keys, so that one range of all documents fits into a task."""
-        return max(1, -(-self.documents * record // self.room))
+        """Into how many ranges to cut the keys, so that one range of all documents fits into a task: a power of two."""
+        wanted = max(1, -(-self.documents * record // self.room))
+        return min(1 << (wanted - 1).bit_length(), bands.MOST_BUCKETS)
 
     def scatter(self, name: str, function: str, groups: list[Group], merged: list[Artifact], **params: Any) -> Step:
         """Write the keys of each group of sketches as a sorted run, without what earlier methods removed."""
@@ -94,20 +95,20 @@ class Plan:
         for i, group in enumerate(groups):
             # Where the group lies matters only when its documents must be found among those removed.
             place = {"first": group.first} if merged else {}
-            before = [self.layout, *merged] if merged else []
+            before = [self.layout, *merged] if merged or len(groups) == 1 else []
             tasks.append(self.task(f"{name}/{i:05}", function, [*group.sketches, *before], **place, **params))
         return (yield tasks)
 
     def by_key(self, method: str, column: str, merged: list[Artifact]) -> Step:
         """Duplicates by a key of the sketch; gives the files of removals."""
-        groups = self.groups(exact.RECORD)
+        groups = self.groups(runs.EXACT_RECORD)
         carry = choose.carried(self.config.survivor)
         scattered = yield from self.scatter(
             f"{method}/keys", "exact:scatter", groups, merged, column=column, carry=carry
         )  # fmt: skip
         inputs = [self.layout, *_of(scattered, "run")]
         shared = {"firsts": [g.first for g in groups], "method": method, **self.choice}
-        count = self.buckets(exact.RECORD) if groups else 0
+        count = self.buckets(runs.EXACT_RECORD) if groups else 0
         resolved = yield [
             self.task(f"{method}/{i:05}", "exact:resolve", inputs, bucket=i, buckets=count, **shared)
             for i in range(count)
@@ -116,18 +117,21 @@ class Plan:
 
     def near(self, near: settings.MinHash, merged: list[Artifact]) -> Step:
         """Near-duplicates; gives the files of removals."""
-        record = bands.RECORD * near.bands
+        record = runs.BAND_RECORD * near.bands
         groups = self.groups(record)
         if not groups:
             return []
         firsts = [g.first for g in groups]
-        scattered = yield from self.scatter("bands", "bands:scatter", groups, merged)
         count = self.buckets(record)
-        inputs = [self.layout, *_of(scattered, "run")]
-        grouped = yield [
-            self.task(f"candidates/{i:05}", "bands:candidates", inputs, bucket=i, buckets=count, firsts=firsts)
-            for i in range(count)
-        ]
+        if len(groups) == count == 1:
+            scattered = grouped = yield from self.scatter("candidates", "bands:whole", groups, merged)
+        else:
+            scattered = yield from self.scatter("bands", "bands:scatter", groups, merged)
+            inputs = [self.layout, *_of(scattered, "run")]
+            grouped = yield [
+                self.task(f"candidates/{i:05}", "bands:candidates", inputs, bucket=i, buckets=count, firsts=firsts)
+                for i in range(count)
+            ]
         inputs = [self.layout, *_of(grouped, "groups"), *_of(scattered, "sizes")]
         (joined,) = yield [self.task("join", "bands:join", inputs, firsts=firsts, limit=self.room // 2)]
         return (yield from self.verify(near, joined))

@@ -15,10 +15,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.ipc
 
-from pilebuilder.task import Artifact, Workspace
+from pilebuilder.task import Artifact, Task, Workspace
 
 BASELINE = 224 << 20
 """What a worker takes before it has read anything: interpreter, Arrow, numba and the compiled kernels (measured)."""
+EXACT_RECORD = 160
+"""Bytes of one key of an exact method with what travels with it, in memory."""
+BAND_RECORD = 48
+"""Bytes of one band key with its document number while it is sorted."""
 
 
 def allowance(memory: int) -> int:
@@ -115,7 +119,13 @@ class Layout:
         return np.searchsorted(self.bases, docs, side="right") - 1
 
 
-def write_layout(task: Any, work: Workspace) -> None:
+def layout_of(task: Task, work: Workspace) -> Layout:
+    """The layout among a task's inputs."""
+    (found,) = (Layout.read(work.open(a)) for a in task.inputs if a.kind == "layout")
+    return found
+
+
+def write_layout(task: Task, work: Workspace) -> None:
     """Task: the table of partitions, so that its rows need not stand in every later task's parameters."""
     rows = task.params["partitions"]
     write(

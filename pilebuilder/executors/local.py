@@ -16,6 +16,7 @@ from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
+from typing import Any
 
 from pilebuilder.errors import TaskError
 from pilebuilder.executors import Function
@@ -52,7 +53,8 @@ class Worker:
     def __init__(self, context: multiprocessing.context.ForkServerContext) -> None:
         self.pipe, theirs = context.Pipe()
         self.process: BaseProcess = context.Process(target=serve, args=(theirs,), daemon=True)
-        self.process.start()
+        with _without_main():
+            self.process.start()
         theirs.close()
         self.index: int | None = None
 
@@ -61,6 +63,21 @@ class Worker:
         if now:
             self.process.kill()
         self.process.join()
+
+
+@contextlib.contextmanager
+def _without_main() -> Iterator[None]:
+    """Start a worker that does not run the main script again: tasks name their functions, so it needs nothing of it.
+
+    Workers start sooner (the command line's libraries stay out), and a script may build without a main guard.
+    """
+    main = sys.modules["__main__"].__dict__
+    held: dict[str, Any] = {name: main.pop(name) for name in ("__file__", "__spec__") if name in main}
+    main["__spec__"] = None
+    try:
+        yield
+    finally:
+        main.update(held)
 
 
 class LocalExecutor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from importlib.metadata import version
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -13,7 +13,9 @@ from pilebuilder import models
 from pilebuilder.errors import RecipeError
 from pilebuilder.models import ft
 from pilebuilder.models.fasttext_file import ModelFileError
-from pilebuilder.models.scorer import Scores
+
+if TYPE_CHECKING:  # the scorer loads its kernels, which planning a build does not need
+    from pilebuilder.models.scorer import Scores
 
 EXTRAS = {"cld3": ("gcld3", "cld3-py"), "eldc": ("eldc", "eldc")}
 """Detector name -> module and the distribution to install."""
@@ -37,6 +39,8 @@ class RowDetector:
         self._numbers: dict[str, int] = {}
 
     def best(self, data: np.ndarray, offsets: np.ndarray) -> Scores:
+        from pilebuilder.models.scorer import Scores
+
         raw = data.tobytes()
         label = np.full(len(offsets) - 1, -1, np.int32)
         probability = np.zeros(len(label), np.float32)

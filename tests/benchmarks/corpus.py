@@ -1,8 +1,9 @@
 """Real text for benchmarks: the shared samples, and documentation packages of the operating system, in 12 languages.
 
-``python -m tests.benchmarks.corpus [FOLDER]`` downloads the packages with apt-get (about 130 MB, nothing is installed),
+``python -m tests.benchmarks.corpus [FOLDER]`` downloads the packages with apt-get (about 230 MB, nothing is installed),
 unpacks them with dpkg-deb, takes the text out of their HTML, manual pages, POD, dictionaries and text files, and writes
-``FOLDER/docs.jsonl.zst``. FOLDER defaults to ``benchmarks`` in the cache folder of pilebuilder.
+``FOLDER/docs.jsonl.zst`` (a little of each, 12 languages) and ``FOLDER/english.jsonl.zst`` (the English ones, nearly
+whole). FOLDER defaults to ``benchmarks`` in the cache folder of pilebuilder.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import random
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from pilebuilder.kernels.jit import cache_root
@@ -31,6 +32,16 @@ PACKAGES = [
     "developers-reference-ja", "maint-guide", "git-doc", "sqlite3-doc", "r-doc-html", "bash-doc", "vim-doc",
     "libboost1.74-doc", "apache2-doc", "debian-policy", "perl-doc", "rust-doc", "python-django-doc",
 ]  # fmt: skip
+ENGLISH = [
+    "debian-reference-en", "python3.11-doc", "postgresql-doc-15", "manpages", "manpages-dev", "fortunes",
+    "wordnet-base", "dict-gcide", "dict-jargon", "dict-foldoc", "debian-faq", "aptitude-doc-en",
+    "developers-reference", "maint-guide", "git-doc", "sqlite3-doc", "r-doc-html", "bash-doc", "vim-doc",
+    "libboost1.74-doc", "apache2-doc", "debian-policy", "perl-doc", "rust-doc", "python-django-doc", "linux-doc-6.1",
+    "anarchism", "erlang-doc", "python-pandas-doc", "cmake-doc", "exim4-doc-html", "bind9-doc", "llvm-14-doc",
+    "postgis-doc",
+]  # fmt: skip
+MOST = 25_000_000
+"""Bytes of each package and kind in the English set."""
 LIMITS = {"html": 5_000_000, "man": 3_000_000, "text": 4_000_000, "fortunes": 1_000_000, "dictionary": 3_000_000}
 LONGEST = 60_000
 ROFF = re.compile(r"^[.'](\\\".*|[A-Z]{1,2}\b ?|[a-z]{2}\b.*)|\\f[BIRP]|\\[&|]|\\-", re.M)
@@ -40,12 +51,12 @@ def folder() -> Path:
     return cache_root() / "benchmarks"
 
 
-def fetch(into: Path) -> Path:
+def fetch(into: Path, packages: Iterable[str] = PACKAGES) -> Path:
     """Packages unpacked below `into`; those already there are not fetched again."""
     debs, tree = into / "debs", into / "tree"
     debs.mkdir(parents=True, exist_ok=True)
     tree.mkdir(exist_ok=True)
-    missing = [name for name in PACKAGES if not list(debs.glob(f"{name}_*.deb"))]
+    missing = [name for name in packages if not list(debs.glob(f"{name}_*.deb"))]
     for name in missing:
         done = subprocess.run(["apt-get", "download", "-q", name], cwd=debs, capture_output=True, text=True)
         if done.returncode:
@@ -65,6 +76,8 @@ def kind_of(path: Path) -> str | None:
         return "man"
     if name.endswith(".dict.dz"):
         return "dictionary"
+    if "/wordnet/data." in str(path):
+        return "glosses"
     if "/fortunes/" in str(path) and not name.endswith((".dat", ".u8")):
         return "fortunes"
     return "text" if name.endswith((".txt", ".txt.gz", ".rst", ".pod", ".rst.txt")) else None
@@ -93,6 +106,10 @@ def texts_of(kind: str, path: Path) -> Iterator[str]:
         entries = re.split(r"\n(?=\S)", text)
         for start in range(0, len(entries), 20):
             yield "\n".join(entries[start : start + 20])
+    elif kind == "glosses":
+        found = [line.partition("|")[2].strip() for line in text.splitlines() if "|" in line]
+        for start in range(0, len(found), 20):
+            yield "\n".join(found[start : start + 20])
     else:
         yield from pieces(text)
 
@@ -109,36 +126,48 @@ def pieces(text: str) -> Iterator[str]:
         yield part
 
 
-def build(into: Path) -> Path:
-    """Write ``docs.jsonl.zst``: at most so much of each package and kind, all in one fixed order."""
+def build(
+    into: Path,
+    name: str = "docs.jsonl.zst",
+    packages: Iterable[str] = PACKAGES,
+    limits: Mapping[str, int] = LIMITS,
+    largest: int = 8_000_000,
+) -> Path:
+    """Write a file: at most so much of each package and kind, files up to `largest` bytes, in one fixed order."""
     import zstandard
 
     groups: dict[tuple[str, str], list[Path]] = collections.defaultdict(list)
-    tree = fetch(into)
-    for path in sorted(tree.rglob("*")):
+    tree = fetch(into, packages)
+    for path in sorted(p for package in packages for p in (tree / package).rglob("*")):
         kind = kind_of(path)
-        if kind and path.is_file() and not path.is_symlink() and path.stat().st_size < 8_000_000:
+        if kind in limits and path.is_file() and not path.is_symlink() and path.stat().st_size < largest:
             language = path.parts[path.parts.index("man") + 1] if kind == "man" and "man" in path.parts else ""
             groups[kind, f"{path.relative_to(tree).parts[0]} {language}".strip()].append(path)
     rng, documents = random.Random(7), []
-    for (kind, name), paths in sorted(groups.items()):
+    for (kind, package), paths in sorted(groups.items()):
         rng.shuffle(paths)
         size = 0
         for path in paths:
             try:
-                found = [text.strip() for text in texts_of(kind, path)]
+                found = [text.strip() for text in texts_of(kind, path)] if size < limits[kind] else []
             except (OSError, EOFError):
                 continue
             for text in found:
-                if len(text) >= 80 and "\x00" not in text and size < LIMITS[kind]:
-                    documents.append((f"{kind} {name}", text))
+                if len(text) >= 80 and "\x00" not in text and size < limits[kind]:
+                    documents.append((f"{kind} {package}", text))
                     size += len(text.encode())
     rng.shuffle(documents)
-    target = into / "docs.jsonl.zst"
+    target = into / name
     with target.open("wb") as stream, zstandard.ZstdCompressor(level=3).stream_writer(stream) as out:
         for source, text in documents:
             out.write(json.dumps({"source": source, "text": text}, ensure_ascii=False).encode() + b"\n")
     return target
+
+
+def build_english(into: Path) -> Path:
+    """Write ``english.jsonl.zst``: nearly all of the English packages."""
+    kinds = dict.fromkeys([*LIMITS, "glosses"], MOST)
+    return build(into, "english.jsonl.zst", ENGLISH, kinds, largest=20_000_000)
 
 
 def read(path: Path) -> Iterator[tuple[str, str]]:
@@ -158,8 +187,7 @@ def samples() -> list[tuple[str, str]]:
 
 if __name__ == "__main__":
     where = Path(sys.argv[1]) if len(sys.argv) > 1 else folder()
-    written = build(where)
-    sizes = [len(text.encode()) for _, text in read(written)]
-    print(
-        f"{written}: {len(sizes)} documents, {sum(sizes) / 1e6:.1f} MB of text, median {sorted(sizes)[len(sizes) // 2]} B"
-    )
+    for written in (build(where), build_english(where)):
+        sizes = [len(text.encode()) for _, text in read(written)]
+        median = sorted(sizes)[len(sizes) // 2]
+        print(f"{written}: {len(sizes)} documents, {sum(sizes) / 1e6:.1f} MB of text, median {median} B")

@@ -8,13 +8,15 @@ its own steps in one process, with the same language model.
 Figures are CPU seconds of whole process trees, imports included: ours on MB (200), datatrove on a random SAMPLE_MB
 (20) of the same documents. datatrove's seconds are scaled to MB after taking off what it spends before its first
 document, so its start-up counts once. Agreement is on the sample, which both do: documents kept by both or by neither.
-Text: documentation packages (run ``python -m tests.benchmarks.corpus`` first), the shared samples, and the texts of
-`tests.benchmarks.texts` up to the size. The last line is one JSON object.
+Text: the shared samples, then documentation packages (run ``python -m tests.benchmarks.corpus`` first): a little of
+each in 12 languages, and the English ones nearly whole. The last line is one JSON object.
 """
 
 from __future__ import annotations
 
 import ctypes
+import hashlib
+import itertools
 import json
 import os
 import platform
@@ -58,24 +60,25 @@ tokenize: {{tokenizer: gpt2}}
 
 
 def texts(limit: int) -> Iterator[str]:
-    """Real text up to `limit` bytes."""
-    import zstandard
-
+    """Real text up to `limit` bytes: the samples, documentation in 12 languages, more of it in English, code."""
     from tests.benchmarks import corpus
     from tests.benchmarks.texts import documents
 
-    size = 0
-    path = corpus.folder() / "docs.jsonl.zst"
-    if path.is_file():
-        with path.open("rb") as file:
-            for line in zstandard.ZstdDecompressor().stream_reader(file).read().splitlines():
-                text = json.loads(line)["text"]
-                yield text
-                size += len(text.encode())
-                if size >= limit:
-                    return
-    for _, text in documents(limit - size, longest=60_000):
-        yield text
+    held = (corpus.folder() / name for name in ("docs.jsonl.zst", "english.jsonl.zst"))
+    sources = itertools.chain(
+        corpus.samples(),
+        *(corpus.read(path) for path in held if path.is_file()),
+        documents(limit, longest=60_000),
+    )
+    size, seen = 0, set()
+    for _, text in sources:
+        raw = text.encode()
+        if (digest := hashlib.blake2b(raw, digest_size=12).digest()) not in seen:
+            seen.add(digest)
+            size += len(raw)
+            yield text
+            if size >= limit:
+                return
 
 
 def write(folder: Path, rows: Iterable[tuple[int, str]]) -> int:
