@@ -44,21 +44,37 @@ class Surveys:
         self.names = [name for group in names for name in group]
         self._group = {name: k for k, group in enumerate(names) for name in group}
         self._paths = paths
-        self._held: tuple[int, pa.Table] | None = None
+        self._held: tuple[int, pa.Table, dict[str, tuple[int, int]]] | None = None
 
     @classmethod
     def single(cls, name: str, table: pa.Table) -> Surveys:
         """The survey of the only file."""
         found = cls([[name]], [])
-        found._held = (0, with_file(table, name))
+        found._held = (0, table, {name: (0, table.num_rows)})
         return found
 
     def of(self, name: str) -> pa.Table:
         """The survey of one file."""
         group = self._group[name]
         if self._held is None or self._held[0] != group:
-            self._held = (group, read_table(self._paths[group]))
-        return of_file(self._held[1], name)
+            table = read_table(self._paths[group])
+            self._held = (group, table.drop_columns(["file"]), _runs(table.column("file")))
+        _, table, places = self._held
+        start, length = places.get(name, (0, 0))
+        return table.slice(start, length)
+
+    def groups(self) -> Iterator[pa.Table]:
+        """All surveys, as many together as were made together, with the name of the file as the column ``file``."""
+        return map(read_table, self._paths)
+
+
+def _runs(files: pa.ChunkedArray) -> dict[str, tuple[int, int]]:
+    """Where the rows of each file begin, and how many there are; they lie together."""
+    encoded = pc.run_end_encode(files.combine_chunks())
+    ends = encoded.run_ends.to_pylist()
+    lengths = [end - start for start, end in zip([0, *ends], ends, strict=False)]
+    places = zip(ends, lengths, strict=True)
+    return {name: (end - n, n) for name, (end, n) in zip(encoded.values.to_pylist(), places, strict=True)}
 
 
 def with_file(table: pa.Table, name: str) -> pa.Table:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import random
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 
 from pilebuilder.read.pubmed_order import Pmids, in_order
 from tests.read.drive import run_component
-from tests.read.fixtures import tar
+from tests.read.fixtures import jsonl, tar
 from tests.read.test_enron import mail
 from tests.read.test_pubmed import article, file
 
@@ -135,3 +136,46 @@ def test_copies_of_a_mail_in_several_files_are_one_document(tmp_path: Path) -> N
     assert ledger == {"duplicate": 2}
     documents, ledger, _ = run_component(tmp_path / "pile", "enron", files, limit=1, style="pile")
     assert (len(documents), ledger) == (5, {})
+
+
+def item(number: int, parent: int = 0, **more: object) -> dict[str, object]:
+    kind = {"parent": parent, "type": "comment"} if parent else {"title": f"Story {number}", "type": "story"}
+    return {"id": number, "by": f"u{number}", "text": f"said {number}", "score": 5, "time": 1_000_000, **kind, **more}
+
+
+@pytest.mark.parametrize("limit", [1 << 24, 1], ids=["one group", "a group a file"])
+def test_threads_over_several_files_are_whole(tmp_path: Path, limit: int) -> None:
+    """Story 1 has replies in the next two files, one of them by way of both; 90 answers nothing that is there."""
+    months = [
+        [item(1), item(2, 1), item(3, 2), item(9, 8)],  # 9 answers 8, which is in the second file
+        [item(10), item(4, 3), item(8, 4), item(5, 1), item(11, 10), item(90, 89)],
+        [item(20), item(12, 8), item(21, 20), item(13, 11)],
+    ]
+    together = jsonl(row for month in months for row in month)
+    alone, _, _ = run_component(tmp_path / "alone", "hackernews", {"all.jsonl": together})
+    files = {f"2020-0{k}.jsonl": jsonl(month) for k, month in enumerate(months, 1)}
+    split, ledger, tally = run_component(tmp_path / "split", "hackernews", files, limit=limit)
+    assert {k: (row["text"], row["meta"]) for k, row in split.items()} == {
+        k: (row["text"], row["meta"]) for k, row in alone.items()
+    }
+    assert len(split) == 3
+    assert "\n> > > > u9:\n> > > > said 9\n" in next(iter(split.values()))["text"]
+    # under 3 and 1 in the second file, under 8 and 11 in the third; that under 8 in the first comes home by the second
+    assert ledger == {"elsewhere": 4, "no_story": 1}
+    assert tally["Test"].seen == 8
+
+
+def test_an_item_a_file(tmp_path: Path) -> None:
+    rows = [item(1, kids=[3, 2]), item(2, 1), item(3, 1), item(4, 3)]
+    files = {f"v0/item/{row['id']}.json": jsonl([row]) for row in rows}
+    documents, ledger, _ = run_component(tmp_path, "hackernews", files)
+    [document] = documents.values()
+    assert document["text"].replace("\n", " ") == "Story 1  said 1  u3: said 3  > u4: > said 4  u2: said 2"
+    assert ledger == {"elsewhere": 3}
+
+
+def test_a_cut_file_gives_the_stories_that_are_in_it(tmp_path: Path) -> None:
+    cut = gzip.compress(jsonl([item(1), item(2, 1)])) + gzip.compress(jsonl([item(3), item(4, 3)]))[:-5]
+    documents, ledger, _ = run_component(tmp_path, "hackernews", {"a.jsonl.gz": cut})
+    assert [row["text"].split("\n")[0] for row in documents.values()][:1] == ["Story 1"]
+    assert ledger["truncated"] == 1
