@@ -77,11 +77,11 @@ class Nvml:
         name = uuid if uuid.startswith("GPU-") else f"GPU-{uuid}"
         self._call("nvmlDeviceGetHandleByUUID", name.encode(), ctypes.byref(self.handle))
         self.total, self.at = 0.0, time.perf_counter()
+        self.first: int | None = None
         try:
             self.first = self._counter()
             self.method = "NVML total energy counter of the GPU"
         except OSError:
-            self.first = None
             self._power()
             self.method = "NVML power of the GPU, read at each line of the logbook"
 

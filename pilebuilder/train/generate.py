@@ -6,7 +6,6 @@ and values, and needs nothing of the network; samples are for looking at.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,19 +34,18 @@ class Sampling:
             raise PilebuilderError("temperature and top-k must not be negative, and at least one token is generated")
 
 
-def sample(subject: Subject, tokenizer: Tokenizer, prompt: str, how: Sampling, number: int = 1) -> Iterator[str]:
-    """Continuations of a prompt, one after another; the prompt itself is not repeated."""
+def sample(subject: Subject, tokenizer: Tokenizer, prompt: str, how: Sampling) -> str:
+    """The continuation of a prompt; the prompt itself is not repeated."""
     raw = prompt.encode()
     ids, _ = encoders.reference(tokenizer).encode(np.frombuffer(raw, np.uint8), np.array([0, len(raw)]))
-    for k in range(number):
-        found = continue_ids(subject, tokenizer, [tokenizer.eod, *ids.tolist()], how, how.seed + k)
-        yield encoders.decode(tokenizer, np.array(found))
+    found = continue_ids(subject, tokenizer, [tokenizer.eod, *ids.tolist()], how)
+    return encoders.decode(tokenizer, np.array(found))
 
 
 @torch.no_grad()
-def continue_ids(subject: Subject, tokenizer: Tokenizer, ids: list[int], how: Sampling, seed: int) -> list[int]:
+def continue_ids(subject: Subject, tokenizer: Tokenizer, ids: list[int], how: Sampling) -> list[int]:
     """New ids after `ids`, without the end of document."""
-    maker = torch.Generator().manual_seed(seed)
+    maker = torch.Generator().manual_seed(how.seed)
     device = next(subject.network.parameters()).device
     context, made = list(ids), []
     for _ in range(how.tokens):

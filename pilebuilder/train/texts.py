@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -46,16 +45,38 @@ def read_split(corpus: Path, split: str) -> Iterator[Text]:
     stated = _locked(corpus).get(path.name)
     if stated is not None and digest_file(path)[0] != stated:
         raise TextError(f"{path} is not what {LOCK} states: its digest differs; run the same build again")
+    number, rest = 0, b""
     try:
-        with path.open("rb") as file, zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True) as raw:
-            for number, line in enumerate(io.TextIOWrapper(raw, "utf-8"), 1):
-                if line.strip():
-                    yield _document(line, f"{path}, line {number}")
-    except (zstandard.ZstdError, UnicodeDecodeError) as error:
+        with path.open("rb") as file:
+            for piece in _plain(file, path):
+                *lines, rest = (rest + piece).split(b"\n")
+                for line in lines:
+                    number += 1
+                    if line.strip():
+                        yield _document(line, f"{path}, line {number}")
+    except zstandard.ZstdError as error:
         raise TextError(f"{path} cannot be read: {error}") from error
+    if rest.strip():
+        raise TextError(f"{path}: its last line has no end; the file is cut")
 
 
-def _document(line: str, where: str) -> Text:
+def _plain(file: BinaryIO, path: Path) -> Iterator[bytes]:
+    """The decompressed content, frame after frame; the library's own reader takes a cut frame for the end."""
+    import zstandard
+
+    frame = zstandard.ZstdDecompressor().decompressobj()
+    begun = False
+    while data := file.read(1 << 20):
+        while data:
+            yield frame.decompress(data)
+            begun, data = not frame.eof, frame.unused_data if frame.eof else b""
+            if frame.eof:
+                frame = zstandard.ZstdDecompressor().decompressobj()
+    if begun:
+        raise TextError(f"{path} is cut in the middle of a frame; run the same build again")
+
+
+def _document(line: bytes, where: str) -> Text:
     try:
         row = json.loads(line)
         meta = row["meta"]
@@ -154,7 +175,7 @@ def find_tokenizer(wanted: dict[str, Any], run: Path, given: str | None = None) 
         places.append((given, None))
     else:
         places += [(str(run / name), None) for name in ("tokenizer.json", "tokenizer.model", "tokenizer.tiktoken")]
-        if named := _tokenize_config(_corpus_of(run)):
+        if named := _tokenize_config(corpus_of(run)):
             places.append((str(named["tokenizer"]), named.get("pattern")))
     for name, pattern in places:
         if name != "gpt2" and not Path(name).exists():
@@ -183,12 +204,12 @@ def keep_tokenizer(corpus: Path, run: Path) -> None:
         shutil.copyfile(path, target)
 
 
-def _corpus_of(run: Path) -> Path:
+def corpus_of(run: Path) -> Path:
     """The corpus of a run, or what lies around it when the logbook does not tell."""
-    from pilebuilder.train import corpus_of
+    from pilebuilder import train
 
     try:
-        return corpus_of(run)
+        return train.corpus_of(run)
     except PilebuilderError:
         return run.resolve().parent.parent
 
