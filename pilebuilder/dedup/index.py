@@ -91,8 +91,7 @@ def _checked(folder: Path, entry: Mapping[str, Any]) -> Artifact:
 
 def comparable(params: Mapping[str, Any]) -> dict[str, Any]:
     """The parameters of a sketch that must be equal, with their defaults filled in."""
-    from pilebuilder.dedup.sketch import DedupSketch
-    from pilebuilder.kernels.shingles import TEXT_VERSION
+    from pilebuilder.dedup.sketch import TEXT_VERSION, DedupSketch
 
     sketch = DedupSketch(**params)
     return {**{name: getattr(sketch, name) for name in SAME}, "text_version": TEXT_VERSION}

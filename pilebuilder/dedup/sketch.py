@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from pilebuilder.document import Docs
     from pilebuilder.task import Task, Workspace
 
+TEXT_VERSION = 1
+"""Version of `pilebuilder.kernels.shingles`' normal form and hashes: signatures of different versions do not compare."""
+
 
 @registry.sketch("dedup", version=1)
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -39,8 +39,6 @@ from pilebuilder.kernels.jit import kernel
 
 BLOCK = 8192
 """Bytes of text folded at a time: text, words and hashes of one block stay in the first two cache levels."""
-TEXT_VERSION = 1
-"""Version of the normal form and of both hashes: signatures of different versions do not compare."""
 
 
 def reference_shingles(text: str, ngram: int = 5) -> list[bytes]:
