@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from pilebuilder.cli import build, catalogue, generate, publish, tools, train
+from pilebuilder.cli import build, catalogue, generate, publish, tools, train, trained
 from pilebuilder.errors import EXIT_FAILED, PilebuilderError
 
 app = typer.Typer(
