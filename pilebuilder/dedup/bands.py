@@ -12,8 +12,6 @@ from pilebuilder.kernels import clusters, ordering
 from pilebuilder.kernels.shinglesets import SAMPLED
 from pilebuilder.task import Task, Workspace
 
-RECORD = 48
-"""Bytes of one band key with its document number while it is sorted."""
 PIECE, SHARED = 4096, 16
 """Members of the largest group that is compared as one, and how many of the first each piece of a larger one gets."""
 BESIDE = 256
@@ -21,35 +19,52 @@ BESIDE = 256
 
 
 def scatter(task: Task, work: Workspace) -> None:
-    """Task: band keys of the given sketches as one sorted run, and how many shingles each document has."""
-    sketches = [a for a in task.inputs if a.kind in ("sketch", "index")]
-    tables = [read_sketch(work.open(a), ["bands", "shingles"]) for a in sketches]
-    whole = pa.concat_tables(tables).combine_chunks()
-    shingles = whole.column("shingles").to_numpy()
-    local = np.flatnonzero(whole.column("bands").is_valid().to_numpy(zero_copy_only=False))
-    local = local[~removed_earlier(task, work, local)]
-    keys = unfixed(whole.column("bands").combine_chunks(), np.uint64)[local]
-    key, doc = ordering.sort_by_key(keys.reshape(-1), np.repeat(local.astype(np.int32), keys.shape[1]))
+    """Task: band keys of the given sketches as one run in parts by key, and how many shingles each document has."""
+    keys, local = _keys(task, work)
+    key, doc, _ = ordering.deal(keys, local, runs.MOST_BUCKETS.bit_length() - 1)
     runs.write(runs.table(key=key, doc=doc), work.output("bands.arrow", "run"))
-    runs.write(runs.table(shingles=shingles), work.output("sizes.arrow", "sizes"))
 
 
 def candidates(task: Task, work: Workspace) -> None:
     """Task: documents that share a band key in one range of keys, as groups of two or more."""
     params = task.params
-    (layout,) = (runs.Layout.read(work.open(a)) for a in task.inputs if a.kind == "layout")
+    layout = runs.layout_of(task, work)
     keys, docs = [], []
     for table, first in zip(runs.open_all(work, task.inputs, "run"), params["firsts"], strict=True):
         key = runs.column(table, "key")
-        part = runs.bucket(key, params["bucket"], params["buckets"])
+        part = runs.bucket(
+            key, params["bucket"], params["buckets"]
+        )  # parts stand in order, and a bucket is whole parts
         keys.append(key[part])
         docs.append(runs.column(table, "doc")[part] + layout.bases[first])
-    key, doc = (keys[0], docs[0]) if len(keys) == 1 else (np.concatenate(keys), np.concatenate(docs))
-    if len(keys) > 1:
-        order = ordering.stable_order(key)
-        key, doc = key[order], doc[order]
-    rows, ends = runs.runs_of_equals(key[1:] == key[:-1])
-    members = doc[rows]
+    key, doc = np.concatenate(keys), np.concatenate(docs)
+    skip = int(params["buckets"]).bit_length() - 1
+    dealt = ordering.deal(key.reshape(-1, 1), np.arange(len(key), dtype=np.int32), skip=skip)
+    rows, ends = ordering.equal_groups(*dealt)
+    _write_groups(work, doc[rows], ends, layout)
+
+
+def whole(task: Task, work: Workspace) -> None:
+    """Task: `scatter` and `candidates` in one, for a corpus whose keys fit into memory: nothing is written between."""
+    layout = runs.layout_of(task, work)
+    keys, local = _keys(task, work)
+    members, ends = ordering.equal_groups(*ordering.deal(keys, local))
+    _write_groups(work, members, ends, layout)
+
+
+def _keys(task: Task, work: Workspace) -> tuple[np.ndarray, np.ndarray]:
+    """Band keys of the given sketches, and the rows (int32) that take part; writes the numbers of shingles."""
+    sketches = [a for a in task.inputs if a.kind in ("sketch", "index")]
+    tables = [read_sketch(work.open(a), ["bands", "shingles"]) for a in sketches]
+    whole = pa.concat_tables(tables).combine_chunks()
+    local = np.flatnonzero(whole.column("bands").is_valid().to_numpy(zero_copy_only=False))
+    local = local[~removed_earlier(task, work, local)].astype(np.int32)
+    sizes = runs.table(shingles=whole.column("shingles").to_numpy())
+    runs.write(sizes, work.output("sizes.arrow", "sizes"))
+    return unfixed(whole.column("bands").combine_chunks(), np.uint64), local
+
+
+def _write_groups(work: Workspace, members: np.ndarray, ends: np.ndarray, layout: runs.Layout) -> None:
     members, ends = without_foreign(members, ends, layout)
     members, ends = without_repeats(*in_pieces(members, ends))
     facts = {"members": len(members), "groups": len(ends)}
@@ -109,7 +124,7 @@ def join(task: Task, work: Workspace) -> None:
 
     Holds one byte for each document of the corpus and about 40 for each candidate; groups are mapped file by file.
     """
-    (layout,) = (runs.Layout.read(work.open(a)) for a in task.inputs if a.kind == "layout")
+    layout = runs.layout_of(task, work)
     tables = runs.open_all(work, task.inputs, "groups")
     is_candidate = np.zeros(layout.total, bool)
     for table in tables:

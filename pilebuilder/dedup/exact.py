@@ -1,7 +1,7 @@
 """Tasks for duplicates by a 128-bit key: equal texts, equal web addresses.
 
 `scatter` writes the keys of some sketches as one sorted run; `resolve` merges one range of keys over all runs and
-chooses survivors. No task holds more than its part of the keys.
+chooses survivors. No task holds more than its part of the keys. Where all keys fit, `whole` does both.
 """
 
 from __future__ import annotations
@@ -18,8 +18,6 @@ from pilebuilder.task import Task, Workspace
 
 MERGED = ("doc", "survivor", "duplicate_of", "similarity", "cluster")
 """Columns of a file of removals: document numbers, the survivor's id, similarity to it, documents in the cluster."""
-RECORD = 160
-"""Bytes of one key with what travels with it, in memory."""
 
 
 def scatter(task: Task, work: Workspace) -> None:
@@ -54,7 +52,7 @@ def removed_earlier(task: Task, work: Workspace, local: np.ndarray) -> np.ndarra
     merged = runs.open_all(work, task.inputs, "merged")
     if not merged:
         return np.zeros(len(local), bool)
-    (layout,) = (runs.Layout.read(work.open(a)) for a in task.inputs if a.kind == "layout")
+    layout = runs.layout_of(task, work)
     docs = local + layout.bases[task.params["first"]]
     gone = np.zeros(len(local), bool)
     for table in merged:
@@ -73,7 +71,7 @@ def member(values: np.ndarray, among: np.ndarray) -> np.ndarray:
 def resolve(task: Task, work: Workspace) -> None:
     """Task: clusters of equal keys in one range of keys; writes who is removed and for whom."""
     params = task.params
-    (layout,) = (runs.Layout.read(work.open(a)) for a in task.inputs if a.kind == "layout")
+    layout = runs.layout_of(task, work)
     slices = []
     for table, first in zip(runs.open_all(work, task.inputs, "run"), params["firsts"], strict=True):
         part = runs.bucket(runs.column(table, "high"), params["bucket"], params["buckets"])
@@ -81,11 +79,45 @@ def resolve(task: Task, work: Workspace) -> None:
         doc = pa.array(runs.column(table, "doc") + layout.bases[first])
         slices.append(table.set_column(table.schema.get_field_index("doc"), "doc", doc))
     table = pa.concat_tables(slices)
-    high, low = (table.column(name).to_numpy() for name in ("high", "low"))
-    order = sort_keys(high, low) if len(slices) > 1 else np.arange(len(high))
-    high, low = high[order], low[order]
-    rows, ends = runs.runs_of_equals((high[1:] == high[:-1]) & (low[1:] == low[:-1]))
-    found = table.take(order[rows]).combine_chunks()
+    skip = int(params["buckets"]).bit_length() - 1
+    rows, ends = equal_keys(table.column("high").to_numpy(), table.column("low").to_numpy(), skip)
+    _choose(task, work, layout, table.take(rows).combine_chunks(), ends)
+
+
+def whole(task: Task, work: Workspace) -> None:
+    """Task: `scatter` and `resolve` in one, for a corpus whose keys fit into memory: nothing is written between."""
+    layout, column = runs.layout_of(task, work), task.params["column"]
+    sketches = [a for a in task.inputs if a.kind in ("sketch", "index")]
+    table = pa.concat_tables([read_sketch(work.open(a), [column]) for a in sketches]).combine_chunks()
+    local = np.flatnonzero(table.column(column).is_valid().to_numpy(zero_copy_only=False))
+    local = local[~removed_earlier(task, work, local)]
+    keys = unfixed(table.column(column).combine_chunks(), np.uint64)[local]
+    rows, ends = equal_keys(*np.ascontiguousarray(keys.T))
+    doc = local[rows]
+    carried = pa.concat_tables([read_sketch(work.open(a), task.params["carry"]) for a in sketches])
+    found = carried.take(doc).combine_chunks()
+    _choose(task, work, layout, found.append_column("doc", pa.array(doc)), ends)
+
+
+def equal_keys(high: np.ndarray, low: np.ndarray, skip: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of equal 128-bit keys as groups of two or more, in order of key, and where each group ends.
+
+    `skip`: how many first bits all keys share.
+    """
+    part = ordering.deal(high.reshape(-1, 1), np.arange(len(high), dtype=np.int32), skip=skip)
+    rows, ends = ordering.equal_groups(*part)
+    first = np.repeat(rows[np.append(0, ends)[:-1]], np.diff(ends, prepend=0)) if len(ends) else rows
+    if np.any(low[rows] != low[first]):  # equal high halves of different keys: chance never makes them
+        order = np.lexsort((low, high))
+        high, low = high[order], low[order]
+        rows, ends = runs.runs_of_equals((high[1:] == high[:-1]) & (low[1:] == low[:-1]))
+        rows = order[rows]
+    return rows, ends
+
+
+def _choose(task: Task, work: Workspace, layout: runs.Layout, found: pa.Table, ends: np.ndarray) -> None:
+    """Survivors of clusters of equal keys: `found` holds their documents, cluster by cluster."""
+    params = task.params
     label = np.repeat(np.arange(len(ends)), np.diff(ends, prepend=0))
     doc = found.column("doc").to_numpy()
     component = layout.components(doc)

@@ -85,9 +85,9 @@ class Plan:
         return [Group(g[0][0], [self.sketches[i] for i, _ in g]) for g in grouped]
 
     def buckets(self, record: int) -> int:
-        """Into how many ranges to cut the keys, so that one range of all documents fits into a task: a power of two."""
+        """Into how many ranges (a power of two) to cut the keys, so that one range of them fits into a task."""
         wanted = max(1, -(-self.documents * record // self.room))
-        return min(1 << (wanted - 1).bit_length(), bands.MOST_BUCKETS)
+        return min(1 << (wanted - 1).bit_length(), runs.MOST_BUCKETS)
 
     def scatter(self, name: str, function: str, groups: list[Group], merged: list[Artifact], **params: Any) -> Step:
         """Write the keys of each group of sketches as a sorted run, without what earlier methods removed."""

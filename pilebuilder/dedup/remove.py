@@ -26,7 +26,7 @@ def listing(task: Task, work: Workspace) -> None:
     """
     params = task.params
     partition = task.inputs[0]
-    (layout,) = (runs.Layout.read(work.open(a)) for a in task.inputs if a.kind == "layout")
+    layout = runs.layout_of(task, work)
     base, documents = int(layout.bases[params["ordinal"]]), int(layout.documents[params["ordinal"]])
     merged = [a for a in task.inputs if a.kind == "merged"]
     found = _removed(work, merged, params["methods"], base, base + documents)

@@ -23,6 +23,8 @@ EXACT_RECORD = 160
 """Bytes of one key of an exact method with what travels with it, in memory."""
 BAND_RECORD = 48
 """Bytes of one band key with its document number while it is sorted."""
+MOST_BUCKETS = 4096
+"""A run of band keys is cut into so many ranges of keys; a bucket is one or more of them."""
 
 
 def allowance(memory: int) -> int:

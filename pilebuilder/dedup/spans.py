@@ -144,7 +144,7 @@ def _triples(*columns: np.ndarray) -> np.ndarray:
 
 
 def _layout(task: Task, work: Workspace) -> runs.Layout:
-    (layout,) = (runs.Layout.read(work.open(a)) for a in task.inputs if a.kind == "layout")
+    layout = runs.layout_of(task, work)
     return layout
 
 

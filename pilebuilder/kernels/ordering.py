@@ -70,3 +70,128 @@ def sort_by_key(keys: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndar
 def stable_order(keys: np.ndarray) -> np.ndarray:
     """As ``np.argsort(keys, kind="stable")`` for fewer than 2^31 uint64 hashes, faster."""
     return sort_by_key(keys, np.arange(len(keys), dtype=np.int32))[1]
+
+
+# -- groups of equal keys
+
+PART_BITS = 12
+"""Keys are dealt into parts by so many of their bits, so that a part of a few thousand stays in the nearest cache."""
+KEYS = types.Array(types.uint64, 2, "C", readonly=True)
+ROWS_OUT = types.Array(types.int32, 1, "C")
+INT64S = types.Array(types.int64, 1, "C")
+MARKS = types.Array(types.uint8, 1, "C")
+
+
+@kernel(types.void(KEYS, ROWS, types.uint64, types.uint64, HASHES, ROWS_OUT, INT64S))
+def _deal(keys: Any, rows: Any, skip: Any, bits: Any, keys_out: Any, rows_out: Any, starts: Any) -> None:
+    """All keys of the chosen rows, with their row, in the order of `bits` of their bits, then as they came."""
+    shift = U(64) - bits
+    for i in range(len(rows)):
+        for band in range(keys.shape[1]):
+            starts[np.int64((keys[rows[i], band] << skip) >> shift) + 2] += 1
+    for part in range(2, len(starts)):
+        starts[part] += starts[part - 1]
+    for i in range(len(rows)):
+        for band in range(keys.shape[1]):
+            key = keys[rows[i], band]
+            part = np.int64((key << skip) >> shift) + 1
+            at = starts[part]
+            starts[part] = at + 1
+            keys_out[at] = key
+            rows_out[at] = rows[i]
+
+
+def deal(
+    keys: np.ndarray, rows: np.ndarray, bits: int = PART_BITS, skip: int = 0
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Every key (uint64, documents x bands) of the chosen `rows` (int32), dealt into 2^bits parts by its first bits.
+
+    The first `skip` bits, which all keys share, do not count. Returns the keys, the row of each (int32), and where
+    each part begins (int64, parts + 1).
+    """
+    size = len(rows) * keys.shape[1]
+    out, owner = np.empty(size, np.uint64), np.empty(size, np.int32)
+    starts = np.zeros((1 << bits) + 2, np.int64)
+    _deal(keys, np.ascontiguousarray(rows, np.int32), U(skip), U(bits), out, owner, starts)
+    return out, owner, starts[:-1]
+
+
+@kernel(types.int64(UINT64S, types.int64, types.int64, MARKS, ROWS_OUT))
+def _maybe_repeated(keys: Any, start: Any, stop: Any, marks: Any, found: Any) -> Any:
+    """Places in ``keys[start:stop]`` of the keys that occur more than once, and of few others; returns how many.
+
+    Without branches: which keys repeat cannot be foretold. A key counts in one of the `marks`, which it may share.
+    """
+    size = 256
+    while size < 16 * (stop - start):
+        size *= 2
+    mask = U(size - 1)
+    marks[:size] = 0
+    for k in range(start, stop):
+        mark = (keys[k] >> U(8)) & mask
+        marks[mark] = (marks[mark] << 1) | 1
+    count = 0
+    for k in range(start, stop):
+        found[count] = k - start
+        count += marks[(keys[k] >> U(8)) & mask] > 1
+    return count
+
+
+@kernel(types.void(UINT64S, types.int64, types.int64, types.int64, ROWS_OUT, HASHES))
+def _order_places(keys: Any, start: Any, size: Any, count: Any, found: Any, packed: Any) -> None:
+    """Bring `found[:count]`, ascending places of keys from `start` on, into order of key, then place."""
+    low = U(1)
+    while low < U(size):
+        low *= U(2)
+    low -= U(1)
+    for k in range(count):
+        packed[k] = (keys[start + found[k]] & ~low) | U(found[k])
+    some = packed[:count]
+    some.sort()
+    mixed = False  # two keys that differ in their last bits only
+    for k in range(count):
+        found[k] = np.int32(some[k] & low)
+        mixed |= k > 0 and keys[start + found[k]] < keys[start + found[k - 1]]
+    if mixed:
+        places = np.sort(found[:count])
+        for k in range(count):
+            packed[k] = keys[start + places[k]]
+        order = np.argsort(packed[:count], kind="mergesort")
+        for k in range(count):
+            found[k] = places[order[k]]
+
+
+@kernel(types.int64(UINT64S, ROWS, INT64S, MARKS, ROWS_OUT, HASHES, INT64S, INT64S))
+def _groups(keys: Any, rows: Any, starts: Any, marks: Any, found: Any, packed: Any, members: Any, ends: Any) -> Any:
+    """Rows of equal keys as groups, in order of key, then as they came; returns the number of groups."""
+    total, groups = 0, 0
+    for part in range(len(starts) - 1):
+        start = starts[part]
+        count = _maybe_repeated(keys, start, starts[part + 1], marks, found)
+        _order_places(keys, start, starts[part + 1] - start, count, found, packed)
+        first = 0
+        for k in range(1, count + 1):
+            if k < count and keys[start + found[k]] == keys[start + found[first]]:
+                continue
+            if k - first > 1:
+                for m in range(first, k):
+                    members[total] = rows[start + found[m]]
+                    total += 1
+                ends[groups] = total
+                groups += 1
+            first = k
+    return groups
+
+
+def equal_groups(keys: np.ndarray, rows: np.ndarray, starts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Rows that share a key, as groups of two or more: (rows as int64, end of each group), in order of key.
+
+    Keys are dealt into parts as by `deal`; within a group, rows stand as they came.
+    """
+    largest = int(np.diff(starts).max(initial=0))
+    marks, found = np.empty(max(256, 32 * largest), np.uint8), np.empty(largest + 1, np.int32)
+    members, ends = np.empty(len(keys), np.int64), np.empty(len(keys) // 2 + 1, np.int64)
+    packed = np.empty(largest + 1, np.uint64)
+    count = _groups(keys, rows, starts, marks, found, packed, members, ends)
+    total = int(ends[count - 1]) if count else 0
+    return members[:total].copy(), ends[:count].copy()
