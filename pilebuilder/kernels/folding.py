@@ -19,6 +19,7 @@ from numba import types
 from numba.extending import intrinsic
 
 from pilebuilder.kernels.jit import kernel
+from pilebuilder.kernels.unicode import stored
 
 PIECE = 128
 """Bytes that are folded in one go when all are ASCII."""
@@ -40,6 +41,10 @@ UNSPACED = (
 @functools.cache
 def fold_table() -> np.ndarray:
     """What each code point contributes to a word: its folded code point with flags, or 0 for a separator."""
+    return stored("folding", _fold_table, (__file__,))
+
+
+def _fold_table() -> np.ndarray:
     table = np.zeros(TABLE_SIZE, np.uint32)
     category = unicodedata.category
     for point in range(TABLE_SIZE):

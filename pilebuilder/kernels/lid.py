@@ -9,6 +9,7 @@ import numpy as np
 from numba import types
 
 from pilebuilder.kernels.jit import BYTES, INT64S, kernel
+from pilebuilder.kernels.unicode import stored
 
 LETTER, JOINER, UPPER, LOWER = 1, 2, 4, 8
 LAST = 0x32400
@@ -23,6 +24,10 @@ CODES = types.Array(types.int32, 1, "C", readonly=True)
 def letter_classes() -> np.ndarray:
     """uint8 [LAST] of flags: LETTER for letters, marks and zero-width joiners (with UPPER or LOWER where it has a
     case), JOINER for apostrophes, which stay inside words."""
+    return stored("letters", _letter_classes, (__file__,))
+
+
+def _letter_classes() -> np.ndarray:
     table = np.zeros(LAST, np.uint8)
     case = {"Lu": UPPER, "Ll": LOWER}
     for code in range(LAST):

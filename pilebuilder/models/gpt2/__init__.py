@@ -64,8 +64,8 @@ def byte_letters() -> dict[str, int]:
 
 def ranks() -> dict[bytes, int]:
     """Token bytes to id, without the end of text: what tiktoken merges by."""
-    letters = byte_letters()
-    return {bytes(letters[c] for c in token): i for token, i in vocabulary().items() if token != END_OF_TEXT}
+    latin1 = str.maketrans({letter: chr(byte) for letter, byte in byte_letters().items()})
+    return {t.translate(latin1).encode("latin-1"): i for t, i in vocabulary().items() if t != END_OF_TEXT}
 
 
 def tokenizer_json() -> dict[str, Any]:
