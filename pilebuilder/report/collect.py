@@ -36,6 +36,8 @@ def collect(task: Task, work: Workspace) -> Facts:
         profiles=counters("profile"),
         removal=counters("removal-counts"),
         domains=tables("domains"),
+        repeats={name: _shorten(table) for name, table in tables("repeats").items()},
+        shares=task.params["shares"],
         bias={a.facts["component"]: json.loads(work.open(a).read_bytes()) for a in task.inputs if a.kind == "bias"},
         bias_words=tables("bias-words"),
         topics={t["component"]: t for t in load("topics")},
@@ -47,6 +49,15 @@ def collect(task: Task, work: Workspace) -> Facts:
         tokens=sum_tokens(load("tokens")),
         clusters=read_clusters(task, work, excerpts),
     )
+
+
+def _shorten(table: Any) -> Any:
+    """Without the beginnings of texts that stand on one document only: nobody sees them."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    seen = pc.if_else(pc.greater(table.column("documents"), 1), table.column("shown"), pa.scalar("", pa.string()))
+    return table.set_column(table.column_names.index("shown"), "shown", seen)
 
 
 def sum_tokens(manifests: list[Any]) -> dict[str, Any]:

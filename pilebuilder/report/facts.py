@@ -73,6 +73,10 @@ class Facts:
     """Documents by group and rule (`pilebuilder.report.removal`), by component."""
     domains: Mapping[str, pa.Table] = field(default_factory=dict)
     """Web addresses by level and name (`measures.domains`), by component."""
+    repeats: Mapping[str, pa.Table] = field(default_factory=dict)
+    """Sampled texts and web addresses with their documents (`measures.repeats`), by component."""
+    shares: Mapping[str, float] = field(default_factory=dict)
+    """Share of its texts and addresses that a component's `repeats` hold."""
     bias: Mapping[str, Any] = field(default_factory=dict)
     """Sentiment and profanity of the sample (`sampled.bias`), by component."""
     bias_words: Mapping[str, pa.Table] = field(default_factory=dict)

@@ -9,7 +9,7 @@ import numpy as np
 
 from pilebuilder.partition import read_table, write_table
 from pilebuilder.report.counters import Counters
-from pilebuilder.report.measures import basic
+from pilebuilder.report.measures import basic, identify
 from pilebuilder.report.pieces import groups_by_component
 from pilebuilder.task import Artifact, Task, Workspace
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 KEPT_NGRAMS = 10_000
 """N-grams of each size that a merged summary keeps."""
-TABLES = ("domains", "addresses")
+TABLES = ("domains", "repeats")
 
 
 def scan(task: Task, work: Workspace) -> None:
     """Every full-pass measure of some partitions' documents, without those that dedup removed; and their sample.
 
     Inputs: partitions, each followed by its removal list if it has one. Outputs of each component: ``profile``,
-    ``domains`` and ``addresses`` where there are any, and a ``sample`` of each partition that has a document in it.
+    ``domains`` and ``repeats`` where there are any, and a ``sample`` of each partition that has a document in it.
     """
     from pilebuilder.report.sampled.draw import draw
 
@@ -36,9 +36,10 @@ def scan(task: Task, work: Workspace) -> None:
             table = survivors(work, group, ["id", "text", *basic.META, basic.LANGUAGE, basic.SCORE])
             if not table.num_rows:
                 continue
+            table = identify.identified(table)
             documents += table.num_rows
             shares = task.params["shares"][component]
-            for name, made in measure(table, counters, shares["addresses"]).items():
+            for name, made in measure(table, counters, shares["repeats"]).items():
                 tables[name].append(made)
             chosen = draw(table, task.params["seed"], shares["sample"])
             if chosen.num_rows:
@@ -50,14 +51,14 @@ def scan(task: Task, work: Workspace) -> None:
 
 
 def measure(table: pa.Table, counters: Counters, share: float) -> dict[str, pa.Table]:
-    """Add the full-pass measures of some documents to the counters; returns tables of their domains and addresses."""
-    from pilebuilder.report.measures import addresses, domains, ngrams, personal, signals
+    """Add the full-pass measures of some documents to the counters; returns tables of their domains and repeats."""
+    from pilebuilder.report.measures import domains, ngrams, personal, repeats, signals
     from pilebuilder.report.measures.texts import Texts
 
     texts = Texts(table)
     for add in (ngrams.ngrams, basic.lengths, basic.languages, basic.metadata, signals.signals, personal.personal):
         add(texts, counters)
-    return {"domains": domains.domains(texts), "addresses": addresses.addresses(texts, share)}
+    return {"domains": domains.domains(texts), "repeats": repeats.repeats(texts, share)}
 
 
 def survivors(work: Workspace, group: Sequence[Artifact], wanted: list[str]) -> pa.Table:
@@ -82,16 +83,16 @@ def _size(table: pa.Table) -> int:
 
 
 def _write_tables(work: Workspace, prefix: str, component: str, tables: Mapping[str, list[pa.Table]]) -> None:
-    from pilebuilder.report.measures import addresses, domains
+    from pilebuilder.report.measures import domains, repeats
 
-    for name, add_up in (("domains", domains.add_up), ("addresses", addresses.add_up)):
+    for name, add_up in (("domains", domains.add_up), ("repeats", repeats.add_up)):
         some = [table for table in tables[name] if table.num_rows]
         if some:
             write_table(add_up(some), work.output(f"{prefix}{name}.parquet", name, component=component))
 
 
 def merge(task: Task, work: Workspace) -> None:
-    """Add up the summary files of one component: counters, and tables of domains and addresses."""
+    """Add up the summary files of one component: counters, and tables of domains and repeats."""
     counters = Counters.read(work.open(a) for a in task.inputs if a.kind == "profile")
     counters.prune("ngram ", KEPT_NGRAMS, "ngram.missed")
     counters.write(work.output("profile.parquet", "profile", component=task.component))

@@ -23,13 +23,13 @@ TESTED = 20_000
 """Test documents that are looked for in training, at most."""
 REMOVAL_BYTES = 96 << 20
 """Text of each component as read that the removal measure looks at, at most."""
-ADDRESSES = 200_000
-"""Addresses of each component that are compared, about."""
+REPEATS = 50_000
+"""Texts, and addresses, of each component that are compared, about."""
 SAMPLED = 4 << 20
 """Bytes of samples that one task of the costly measures has at least, where there are so many."""
 TRAINED_AT_ONCE = 3_000
 """Documents of topic models that one task trains; a small model costs less than loading the library."""
-TABLES = ("domains", "addresses")
+TABLES = ("domains", "repeats")
 
 Chain = Generator[list[Task], list[Manifest], list[Artifact]]
 
@@ -142,14 +142,14 @@ class Plan:
         return [a for name in sorted(results) for a in results[name]]
 
     def shares(self, inputs: list[Artifact]) -> dict[str, dict[str, float]]:
-        """Of each component in these inputs: the share of documents, and of addresses, that its samples hold."""
+        """Of each component in these inputs: the shares of documents in the sample, and of texts that are compared."""
         held = {}
         for name in by_component(a for a in inputs if a.kind == "partition"):
             own = [p for p in self.partitions if p.facts["component"] == name]
             documents, text = sum(int(p.facts["documents"]) for p in own), sum(map(text_bytes, own))
             sizes = self.config.sample
             share = min(1.0, sizes.documents / max(1, documents), sizes.text / max(1, text))
-            held[name] = {"sample": share, "addresses": min(1.0, ADDRESSES / max(1, documents))}
+            held[name] = {"sample": share, "repeats": min(1.0, REPEATS / max(1, documents))}
         return held
 
     def tokens(self) -> Chain:
@@ -312,6 +312,7 @@ class Plan:
             facts=gather(self.view),
             config=self.config.model_dump(mode="json"),
             answers=answers(self.view, self.config),
+            shares={name: held["repeats"] for name, held in self.shares(self.partitions).items()},
             templates=template_digests(),
         )
 

@@ -186,16 +186,11 @@ def groups_of(data: np.ndarray, offsets: np.ndarray) -> np.ndarray:
 
 def languages_of(data: np.ndarray, offsets: np.ndarray) -> np.ndarray:
     """Language code of each document (object), as lid.176 labels it from `SURE` on."""
-    from pilebuilder import models
-    from pilebuilder.kernels import lid
     from pilebuilder.models import languages
+    from pilebuilder.report.measures.identify import best
 
-    scorer = models.load("lid.176")
-    letters, spans = lid.letters(data, offsets, 4096)
-    found = scorer.best(letters, spans)
-    codes = [languages.normal(name) for name in scorer.labels] + [languages.UNDETERMINED]
-    sure = (found.probability >= SURE) & (spans[1:] > spans[:-1])
-    return np.array(codes, dtype=object)[np.where(sure, found.label, len(codes) - 1)]
+    labels, probability = best(data, offsets)
+    return np.where(probability >= SURE, labels, languages.UNDETERMINED)
 
 
 def merge(task: Task, work: Workspace) -> None:

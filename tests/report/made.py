@@ -91,7 +91,7 @@ def artifact(path: Path, kind: str, root: Path, **facts: Any) -> Artifact:
 def scan(inputs: list[Artifact], share: float = 1.0) -> Task:
     """The full pass over these partitions and removal lists."""
     names = {a.facts["component"] for a in inputs if a.kind == "partition"}
-    shares = {name: {"sample": share, "addresses": share} for name in sorted(names)}
+    shares = {name: {"sample": share, "repeats": share} for name in sorted(names)}
     return plan.task("scan", "measure:scan", inputs, seed=1, shares=shares)
 
 
@@ -136,7 +136,7 @@ class Bench:
             name="pages",
             function="pilebuilder.report.render:write",
             code=plan.CODE,
-            params={"facts": facts, "config": CONFIG, "answers": {}},
+            params={"facts": facts, "config": CONFIG, "answers": {}, "shares": {}},
             inputs=tuple(inputs),
         )
         return {a.facts["public"]: self.root / a.path for a in self.run(task).values()}

@@ -8,6 +8,7 @@ from typing import Any
 from pilebuilder.report import charts
 from pilebuilder.report.cells import Cell, not_measured, shorten
 from pilebuilder.report.facts import Facts
+from pilebuilder.report.sections import repeats
 from pilebuilder.report.table import Column, Excerpt, Excerpts, Figure, Prose, Section, Table
 
 BESIDE, CLUSTERS = 3, 6
@@ -183,15 +184,16 @@ def curve_table(facts: Facts) -> Table | None:
 def section(facts: Facts) -> Section:
     """Duplicates."""
     title = "Duplicates"
+    still = tuple(t for t in (repeats.repeat_table(facts), repeats.frequent_table(facts)) if t)
     if "dedup" in facts.off:
-        gap = not_measured("the recipe turns dedup off")
-        return Section(name="duplicates", title=title, lead="", blocks=(Prose(text=f"{gap}.", warning=True),))
+        gap = Prose(text=f"{not_measured('the recipe turns dedup off')}: near-duplicates.", warning=True)
+        return Section(name="duplicates", title=title, lead="", blocks=(*still, gap))
     merged = sum(c.merged for c in facts.stages.get("dedup", {}).values())
     seen = sum(c.seen for c in facts.stages.get("dedup", {}).values())
     lead = f"{merged:,} of {seen:,} documents ({merged / seen:.1%}) were duplicates of one that stays." if seen else ""
     if not facts.clusters.get("sizes"):
         return Section(
-            name="duplicates", title=title, lead=lead, blocks=(Prose(text="No duplicate cluster was found."),)
+            name="duplicates", title=title, lead=lead, blocks=(Prose(text="No duplicate cluster was found."), *still)
         )
     figure = size_figure(facts)
     return Section(
@@ -203,6 +205,7 @@ def section(facts: Facts) -> Section:
             *(t for t in (method_table(facts), curve_table(facts)) if t),
             size_table(facts),
             largest_table(facts),
+            *still,
             *side_by_side(facts),
         ),
     )

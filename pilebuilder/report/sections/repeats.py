@@ -1,0 +1,133 @@
+"""Texts and web addresses that stand on several documents of the corpus as it is."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from pilebuilder.report.cells import TOO_FEW_DOCUMENTS, Cell, not_measured, shorten, too_few
+from pilebuilder.report.facts import Facts
+from pilebuilder.report.stats import NORMAL_95
+from pilebuilder.report.table import Column, Table
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+
+KINDS = {"text": "Text", "url": "Web address"}
+SHOWN, CUT = 10, 100
+WHOLE = "Whole"
+SPAN = 1 << 64
+
+
+def counts(table: pa.Table, kind: str) -> tuple[np.ndarray, np.ndarray]:
+    """Digests and documents of the sampled texts or addresses."""
+    import numpy as np
+    import pyarrow.compute as pc
+
+    held = table.filter(pc.equal(table.column("kind"), kind))
+    digests = np.array([int(d, 16) for d in held.column("digest").to_pylist()], np.uint64)
+    return digests, np.asarray(held.column("documents").to_numpy(), np.int64)
+
+
+def whole(facts: Facts, kind: str, share: float) -> np.ndarray:
+    """Documents of each text or address over all components, those below the smallest share of any."""
+    import numpy as np
+
+    parts = [counts(table, kind) for table in facts.repeats.values()]
+    digests = np.concatenate([d for d, _ in parts]) if parts else np.zeros(0, np.uint64)
+    documents = np.concatenate([n for _, n in parts]) if parts else np.zeros(0, np.int64)
+    if share < 1:
+        chosen = digests < np.uint64(int(share * SPAN))
+        digests, documents = digests[chosen], documents[chosen]
+    distinct, where = np.unique(digests, return_inverse=True)
+    return np.bincount(where, documents, len(distinct)).astype(np.int64)
+
+
+def rates(documents: np.ndarray, share: float) -> tuple[Cell, ...]:
+    """Documents, groups, documents in them, their share with its interval, copies beyond the first and their share."""
+    n, several = int(documents.sum()), documents[documents > 1]
+    if n < TOO_FEW_DOCUMENTS:
+        return (n, None, too_few(n), *[None] * 5)
+    inside, excess = int(several.sum()), n - len(documents)
+    rate = inside / n
+    half = 0.0
+    if share < 1:  # a ratio of sums over sampled texts
+        left = (documents > 1) * documents - rate * documents
+        half = NORMAL_95 * math.sqrt(float((left * left).sum())) / n
+    return (n, len(several), inside, rate, max(0.0, rate - half), min(1.0, rate + half), excess, excess / n)
+
+
+def repeat_table(facts: Facts) -> Table:
+    """Repeated texts and addresses by component."""
+    shares = {name: float(facts.shares.get(name, 1.0)) for name in facts.repeats}
+    rows: list[tuple[Cell, ...]] = []
+    for kind, title in KINDS.items():
+        for name in facts.names:
+            table = facts.repeats.get(name)
+            documents = counts(table, kind)[1] if table is not None else None
+            if documents is None or not len(documents):
+                gap = not_measured("no URL metadata" if kind == "url" else "no documents")
+                rows.append((title, name, 0, None, gap, *[None] * 5))
+            else:
+                rows.append((title, name, *rates(documents, shares[name])))
+        least = min(shares.values(), default=1.0)
+        rows.append((title, WHOLE, *rates(whole(facts, kind, least), least)))
+    group = "In groups of two or more"
+    return Table(
+        name="repeats",
+        title="Texts and web addresses that stand on several documents",
+        definition="A15, 7.4",
+        columns=(
+            Column(key="what", title="Same"),
+            Column(key="component", title="Component", kind="name"),
+            Column(key="documents", title="Documents", kind="count"),
+            Column(key="groups", title="Groups", kind="count", group=group),
+            Column(key="documents_in_groups", title="Documents", kind="count", group=group),
+            Column(key="rate", title="Share", kind="share", group=group),
+            Column(key="rate_low", title="low", kind="share", group=group),
+            Column(key="rate_high", title="high", kind="share", group=group),
+            Column(key="excess", title="Documents", kind="count", group="Beyond the first copy"),
+            Column(key="excess_rate", title="Share", kind="share", group="Beyond the first copy"),
+        ),
+        rows=tuple(rows),
+        note="Counted on the documents before the mix copies them for epochs. Texts are compared byte by byte (by"
+        " digest), addresses as written.",
+        weighting="per document",
+        sample="all documents"
+        if all(s >= 1 for s in shares.values())
+        else "texts and addresses whose digest falls below a share that leaves about 50,000 of each component",
+        interval="95 %, of a ratio over sampled texts; none where all were looked at",
+    )
+
+
+def frequent_table(facts: Facts) -> Table | None:
+    """The texts and addresses with most documents, personal data masked."""
+    from pilebuilder.report.measures.personal import mask
+
+    rows = []
+    for name, table in facts.repeats.items():
+        for row in table.to_pylist():
+            if row["documents"] > 1:
+                rows.append((row["kind"], -row["documents"], name, row["digest"], row["shown"], row["characters"]))
+    if not rows:
+        return None
+    rows.sort()
+    chosen = [r for kind in KINDS for r in [r for r in rows if r[0] == kind][:SHOWN]]
+    return Table(
+        name="repeats-frequent",
+        title="The most repeated",
+        definition="7.4",
+        columns=(
+            Column(key="what", title="Same"),
+            Column(key="component", title="Component", kind="name"),
+            Column(key="documents", title="Documents", kind="count"),
+            Column(key="characters", title="Length", kind="count", unit="characters"),
+            Column(key="beginning", title="Beginning"),
+        ),
+        rows=tuple(
+            (KINDS[kind], name, -n, characters, shorten(" ".join(mask(shown).split()), CUT))
+            for kind, n, name, _, shown, characters in chosen
+        ),
+        note=f"The first {SHOWN} of each kind, cut after {CUT} characters.",
+    )
