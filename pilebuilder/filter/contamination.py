@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pilebuilder.kernels.folding import fold_table
+from pilebuilder.kernels.folding import ALONE, IGNORED, POINT, TABLE_SIZE, WORD_BYTES, fold_table
 from pilebuilder.kernels.ngram_lookup import EVERY, Lookup, collect
-from pilebuilder.kernels.shingles import shingle_hash
 from pilebuilder.models import examples
 from pilebuilder.task import canonical
 
@@ -234,13 +233,15 @@ def cut(index: Index, text: str, margin: int, shortest: int) -> list[str]:
 
     Pieces shorter than `shortest` characters are left out.
     """
-    words = list(_words(text))
+    raw = np.frombuffer(text.encode(), np.uint8)
+    words = places_of_words(text)
     holes: list[tuple[int, int]] = []
     for one in index.passes:
         n = one.lookup.ngram
-        for k in range(len(words) - n + 1):
-            if shingle_hash(b" ".join(w for w, _, _ in words[k : k + n])) in one.lookup:
-                holes.append((words[k][1] - margin, words[k + n - 1][2] + margin))
+        hashes, _, _ = collect(raw, np.array([0, len(raw)]), n)
+        assert len(hashes) == max(0, len(words) - n + 1), "both know the same words"
+        for k in np.flatnonzero(np.isin(hashes, one.grams)).tolist():
+            holes.append((words[k][0] - margin, words[k + n - 1][1] + margin))
     pieces, at = [], 0
     for start, stop in sorted(holes):
         pieces.append(text[at : max(at, start)])
@@ -249,31 +250,38 @@ def cut(index: Index, text: str, margin: int, shortest: int) -> list[str]:
     return [piece.strip() for piece in pieces if len(piece) >= shortest]
 
 
-def _words(text: str) -> list[tuple[bytes, int, int]]:
-    """Words in the kernels' normal form with their places in the text (see `pilebuilder.kernels.shingles`)."""
-    from pilebuilder.kernels.folding import ALONE, IGNORED, POINT, TABLE_SIZE
+def places_of_words(text: str) -> list[tuple[int, int]]:
+    """Start and end of each of the kernels' words in the text (see `pilebuilder.kernels.folding`).
 
-    table = fold_table()
-    found: list[tuple[bytes, int, int]] = []
-    word, start = "", 0
-    for place, char in enumerate(text):
-        code = ord(char)
-        value = int(table[code]) if code < TABLE_SIZE else 0
-        if value == int(IGNORED) or 0xE0001 <= code < 0xE0080:
+    A word that the kernels cut into pieces is there once for each piece, with the place of the whole.
+    """
+    alone, ignored, last = int(ALONE), int(IGNORED), chr(TABLE_SIZE - 1)
+    points = np.frombuffer(text.encode("utf-32-le"), np.uint32)
+    values = fold_table()[np.minimum(points, TABLE_SIZE - 1)].tolist()
+    found: list[tuple[int, int]] = []
+
+    def close(start: int, stop: int) -> None:
+        pieces = 1
+        if stop - start > WORD_BYTES // 4:
+            folded = "".join(chr(v & int(POINT)) for v in values[start:stop] if v != ignored)
+            pieces = -(-len(folded.encode()) // WORD_BYTES)
+        found.extend([(start, stop)] * pieces)
+
+    start = -1
+    for place, (char, value) in enumerate(zip(text, values, strict=True)):
+        if char > last:
+            value = values[place] = ignored if 0xE0001 <= ord(char) < 0xE0080 else 0
+        if value == ignored:
             continue
-        alone = bool(value & int(ALONE))
-        if word and (not value or alone):
-            found.append((word.encode(), start, place))
-            word = ""
-        if value:
-            folded = chr(value & int(POINT))
-            if alone:
-                found.append((folded.encode(), place, place + 1))
-            else:
-                start = start if word else place
-                word += folded
-    if word:
-        found.append((word.encode(), start, len(text)))
+        if start >= 0 and (not value or value & alone):
+            close(start, place)
+            start = -1
+        if value & alone:
+            found.append((place, place + 1))
+        elif value and start < 0:
+            start = place
+    if start >= 0:
+        close(start, len(text))
     return found
 
 

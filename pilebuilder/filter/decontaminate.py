@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -63,6 +63,12 @@ class Decontaminate:
         from pilebuilder.filter.contamination import file_digests
 
         return file_digests(self.against)
+
+    def certificate(self, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        """What the report says of each benchmark, from the ledger's rows of this step."""
+        from pilebuilder.filter import contamination
+
+        return contamination.certificate(self, rows)
 
     def __call__(self, docs: Docs) -> Docs:
         import numpy as np

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from hypothesis import example, given, settings
 
 from pilebuilder import registry
 from pilebuilder.errors import PilebuilderError
@@ -15,6 +16,7 @@ from pilebuilder.filter import contamination
 from pilebuilder.filter.decontaminate import Decontaminate
 from pilebuilder.kernels.folding import reference_words
 from pilebuilder.models import examples
+from tests.kernels.texts import any_text
 from tests.models.docs import docs
 
 RNG = random.Random(11)
@@ -141,11 +143,22 @@ def test_results_do_not_depend_on_how_documents_are_grouped(sets: dict[str, tupl
     assert whole == [step(docs([t])).column("signal.contamination").to_pylist()[0] for t in texts]
 
 
-def test_words_with_places_are_those_of_the_kernels() -> None:
-    text = "Naïve \u00adsoft-hyphen, 漢字 and ÉTÉ 3.14 x_y Straße e\u0301t \u0e44\u0e17\u0e22"
-    found = contamination._words(text)
-    assert [w for w, _, _ in found] == reference_words(text)
-    assert text[found[0][1] : found[0][2]] == "Naïve"
+@settings(max_examples=200, deadline=None)
+@given(any_text)
+@example("Naïve \u00adsoft-hyphen, 漢字 and ÉTÉ 3.14 x_y Straße e\u0301t \u0e44\u0e17\u0e22 a\U000e0041b \U0003fffec")
+def test_places_of_words_are_those_of_the_kernels_words(text: str) -> None:
+    found = [reference_words(text[start:stop]) for start, stop in contamination.places_of_words(text)]
+    assert [word for words in found for word in words] == reference_words(text)
+    assert all(len(words) == 1 for words in found)
+
+
+def test_a_word_of_many_kilobytes_is_cut_with_its_passage(tmp_path: Path) -> None:
+    item = " ".join([words(6), "é" * 5000, words(6)])
+    step = Decontaminate(against={"long": write(tmp_path / "long.jsonl", [{"text": item}])}, action="cut")
+    before, after = words(200), words(200)
+    (left,) = step(docs([f"{before} {item} {after}"])).column("text").to_pylist()
+    assert "é" not in left
+    assert len(left) > len(before)
 
 
 def test_ranges_and_their_reverse() -> None:
