@@ -150,12 +150,14 @@ class Control(Part):
     """``auto`` compiles each block on a GPU."""
     parallel: Literal["ddp", "fsdp"] = "ddp"
     """Of several processes: each holds all weights, or a part of every weight (for what one GPU cannot hold)."""
+    threads: Annotated[int, Field(ge=1)] | None = None
+    """Of PyTorch on a CPU; None: one per core. Networks of a few million parameters are fastest with one."""
     log_every: Annotated[int, Field(ge=1)] = 10
     checkpoint_every: Annotated[int, Field(ge=1)] = 500
     keep: Annotated[int, Field(ge=1)] = 2
     """Checkpoints kept, newest first."""
     evaluate_every: Annotated[int, Field(ge=0)] = 0
-    """Steps between evaluations on ``val``; 0 evaluates at the end alone."""
+    """Steps between evaluations on ``val``, the first before the first step; 0 evaluates at the end alone."""
     evaluate_tokens: Tokens = Field(default=200_000, ge=1)
     """Limit of each component in evaluations during the run; whole documents are taken."""
     pue: Annotated[float, Field(ge=1)] = 1.2
@@ -330,13 +332,13 @@ def _preset(layers: int, width: int, heads: int, lr: float, tokens: str, batch: 
 
 PRESETS: dict[str, dict[str, Any]] = {
     "mini": {
-        "model": {"layers": 2, "width": 64, "heads": 1},
-        "data": {"sequence": 128},
-        "optimizer": {"lr": 3e-3},
-        "control": {"checkpoint_every": 100, "evaluate_tokens": 10_000},
-        "tokens": 300 * 512,
-        "batch_tokens": 512,
-        "micro_tokens": 512,
+        "model": {"layers": 2, "width": 128, "heads": 2},
+        "data": {"sequence": 128, "vocabulary": 2048},
+        "optimizer": {"lr": 5e-3},
+        "control": {"threads": 1, "checkpoint_every": 100, "evaluate_every": 100, "evaluate_tokens": 10_000},
+        "tokens": 300 * 1024,
+        "batch_tokens": 1024,
+        "micro_tokens": 1024,
     },
     "10m": _preset(6, 384, 3, 2e-3, "200M", 65_536, 65_536),
     "30m": _preset(8, 512, 4, 1e-3, "600M", 131_072, 65_536),

@@ -27,7 +27,7 @@ from pilebuilder.train.logbook import NAME, Logbook
 from pilebuilder.train.model import GPT
 from pilebuilder.train.optim import Optimizer
 from pilebuilder.train.planning import PEAK, flops_per_token, smaller
-from pilebuilder.train.process import locked, stoppable
+from pilebuilder.train.process import locked, stoppable, threads
 from pilebuilder.train.schedule import learning_rate
 from pilebuilder.train.shards import Corpus
 from pilebuilder.train.texts import keep_tokenizer
@@ -54,7 +54,7 @@ def train(corpus: Path, out: Path, config: TrainConfig, *, progress: Progress | 
     out.mkdir(parents=True, exist_ok=True)
     world, device = parallel.World(), choose_device(config)
     only = locked(out) if world.rank == 0 else world.nothing()
-    with only, stoppable() as stop, world.joined(device):
+    with only, stoppable() as stop, world.joined(device), threads(config.control.threads):
         try:
             tokens = open_corpus(corpus, config, verify=config.data.verify and world.rank == 0)
             trainer = Trainer(tokens, out, config, progress, world)
@@ -197,6 +197,8 @@ class Trainer:
         self.scores: list[scoring.Score] = []
         self.loss: float | None = None
         try:
+            if held and self.step == 0 and self.config.control.evaluate_every:
+                self.evaluate(held)
             while (trouble := self._steps(stop, held)) is not None:
                 self._go_back(*trouble)
         finally:

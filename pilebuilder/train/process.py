@@ -43,3 +43,16 @@ def stoppable() -> Iterator[threading.Event]:
     finally:
         for number, handler in kept.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def threads(number: int | None) -> Iterator[None]:
+    """Let PyTorch use so many threads; None: as many as it does."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(number or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -118,7 +118,7 @@ class Corpus:
     @property
     def digest(self) -> str:
         """SHA-256 (hex) of what the manifests say the files contain."""
-        rows = [[s.stem.name, s.manifest["tokenizer"], s.manifest["files"]] for s in self.shards]
+        rows = [[s.stem.name, self.tokenizer, s.manifest["files"]] for s in self.shards]
         return hashlib.sha256(canonical(rows).encode()).hexdigest()
 
     @property
