@@ -56,6 +56,9 @@ class HackerNews:
     min_score: Annotated[int, Field(description="stories with a lower score are skipped")] = 1
     min_comments: Annotated[int, Field(ge=0, description="stories with fewer comments are skipped")] = 1
     hide_users: Annotated[bool, Field(description="leave user names out")] = False
+    memory: Annotated[int, Field(ge=1 << 20, description="bytes of rows held before they go to a temporary file")] = (
+        128 << 20
+    )
 
     def __call__(self, raw: Raw) -> Iterator[Item]:
         from pilebuilder.read.hackernews_trees import read

@@ -30,7 +30,7 @@ def read(options: HackerNews, raw: Raw) -> Iterator[Item]:
     """Stories of a file, by id, with their comments in other files."""
     elsewhere, away = settled(raw)
     threads = Threads(np.concatenate([pairs(raw), *(other.pairs for other in away)]))
-    sorter, error = Sorter(), None
+    sorter, error = Sorter(options.memory), None
     try:
         for number, node in enumerate(nodes(raw)):
             if isinstance(node, Item):

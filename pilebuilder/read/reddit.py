@@ -35,6 +35,9 @@ class RedditSubmissions:
     skip_over_18: Annotated[bool, Field(description="skip submissions marked as for adults")] = False
     hide_users: Annotated[bool, Field(description="leave author names out of the meta")] = True
     window_log: Annotated[int, Field(ge=10, le=31, description="largest zstd window, as a power of two")] = 31
+    memory: Annotated[int, Field(ge=1 << 20, description="bytes of rows held before they go to a temporary file")] = (
+        128 << 20
+    )
 
     def __call__(self, raw: Raw) -> Iterator[Item]:
         from pilebuilder.read.reddit_rows import read

@@ -43,7 +43,7 @@ _GONE = ("[removed]", "[deleted]", "[deleted by user]")
 
 def read(options: RedditSubmissions, raw: Raw) -> Iterator[Item]:
     """Submissions of a dump in order, or its links by address."""
-    sorter = Sorter()
+    sorter = Sorter(options.memory)
     for value, offset in _submissions(options, raw):
         if isinstance(value, Quarantined):
             yield value

@@ -141,7 +141,7 @@ def parquet(options: Parquet, raw: Raw) -> Iterator[Item]:
 
     _parquet_ends(raw)
     try:
-        file = pq.ParquetFile(raw.path, page_checksum_verification=True, pre_buffer=False)
+        file = pq.ParquetFile(raw.path, page_checksum_verification=True, pre_buffer=False, buffer_size=1 << 20)
     except (pa.ArrowException, OSError, ValueError) as error:
         yield Quarantined(reason="corrupt", detail=f"the footer cannot be read: {error}"[:200])
         return
