@@ -44,6 +44,7 @@ def collect(task: Task, work: Workspace) -> Facts:
         excerpts=excerpts,
         ledger=merge_ledgers(load("ledger-summary")),
         mixture=next(iter(load("mixture")), {}),
+        contamination=[line for part in load("contamination") for line in part],
         overlap=overlap_of(task, work, load("overlap-scan")),
         token_counts=next(iter(counters("token-counts").values()), None),
         tokens=sum_tokens(load("tokens")),
@@ -106,9 +107,19 @@ def merge_ledgers(summaries: list[Any]) -> dict[str, Any]:
         for *key, n in summary["rows"]:
             sums[tuple(key)] = sums.get(tuple(key), 0) + n
         quarantine_rows += summary["quarantine"]
+    noted: dict[tuple[str, str], list[float]] = {}
+    for summary in summaries:
+        for component, reason, documents, value in summary.get("noted", ()):
+            held = noted.setdefault((component, reason), [0, 0.0])
+            held[0], held[1] = held[0] + documents, held[1] + value
     rows = sorted(([*key, n] for key, n in sums.items()), key=lambda r: [str(v) for v in r])
     drawn: dict[str, list[Any]] = {}
     for summary in summaries:
         for component, found in summary["samples"].items():
             drawn[component] = sorted([*drawn.get(component, []), *found])[:SAMPLES]
-    return {"rows": rows, "quarantine": first_rows(quarantine_rows), "samples": drawn}
+    return {
+        "rows": rows,
+        "noted": [[*key, *held] for key, held in sorted(noted.items())],
+        "quarantine": first_rows(quarantine_rows),
+        "samples": drawn,
+    }

@@ -86,7 +86,7 @@ class Facts:
     excerpts: Mapping[str, Any] = field(default_factory=dict)
     """Beginnings of the texts that are shown, by document id."""
     ledger: Mapping[str, Any] = field(default_factory=dict)
-    """``rows``, ``quarantine`` and ``samples`` as `ledgers.read_ledger` gives them."""
+    """``rows``, ``noted``, ``quarantine`` and ``samples`` as `ledgers.read_ledger` gives them."""
     shards: tuple[Mapping[str, Any], ...] = ()
     """One entry per output file: name, split, sha256, bytes, documents, text_bytes."""
     tokens: Mapping[str, Any] = field(default_factory=dict)
@@ -95,6 +95,8 @@ class Facts:
     """Distributions of tokens and of bytes per token over documents, by component (`measures.tokens`)."""
     overlap: Sequence[Mapping[str, Any]] = ()
     """Test documents and benchmark items found in training (`overlap.summary`)."""
+    contamination: Sequence[Mapping[str, Any]] = ()
+    """Certificates of evaluation sets (`contamination.certify`)."""
     clusters: Mapping[str, Any] = field(default_factory=dict)
     """Duplicate clusters: sizes as [members, clusters], clusters, documents, and the largest with excerpts."""
 

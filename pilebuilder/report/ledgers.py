@@ -26,21 +26,22 @@ SHOWN_ROWS = 50
 def read_ledger(task: Task, work: Workspace) -> None:
     """What some ledger files say: rows by component, stage, step, action and reason, and the quarantine rows.
 
-    ``{"rows": [[component, stage, step, action, reason, n]], "quarantine": [[component, stage, reason, file, offset,
-    detail]], "samples": {component: [[draw, id]]}}``; of each component, stage and reason at most `SHOWN_ROWS`
-    quarantine rows, by file and offset; of each component the `SAMPLES` documents of the validation split with the
-    smallest draws of seed and id, so that nobody picks them.
+    ``{"rows": [[component, stage, step, action, reason, n]], "noted": [[component, reason, n, sum of values]],
+    "quarantine": [[component, stage, reason, file, offset, detail]], "samples": {component: [[draw, id]]}}``; of each
+    component, stage and reason at most `SHOWN_ROWS` quarantine rows, by file and offset; of each component the
+    `SAMPLES` documents of the validation split with the smallest draws of seed and id, so that nobody picks them.
     """
     import pyarrow as pa
 
     names = ["component", "stage", "step", "action", "reason"]
     tables = [
-        read_table(work.open(a), [*names, "id", "file", "offset", "detail"]).cast(_plain_labels()) for a in task.inputs
+        read_table(work.open(a), [*names, "id", "file", "offset", "detail", "value"]).cast(_plain_labels())
+        for a in task.inputs
     ]
     table = pa.concat_tables(tables).combine_chunks()
     groups = table.group_by(names, use_threads=False).aggregate([([], "count_all")])
     rows = sorted((list(r.values()) for r in groups.select([*names, "count_all"]).to_pylist()), key=_order)
-    content: dict[str, Any] = {"rows": rows, "quarantine": first_rows(_quarantined(table))}
+    content: dict[str, Any] = {"rows": rows, "noted": _noted(table), "quarantine": first_rows(_quarantined(table))}
     content["samples"] = _samples(table, task.params["seed"])
     path = work.output("ledger.json", "ledger-summary")
     path.write_text(json.dumps(content, ensure_ascii=False, separators=(",", ":")))
@@ -108,7 +109,9 @@ def _plain_labels() -> pa.Schema:
     import pyarrow as pa
 
     names = ("component", "stage", "step", "action", "reason", "id", "file")
-    return pa.schema([(n, pa.string()) for n in names] + [("offset", pa.int64()), ("detail", pa.string())])
+    return pa.schema(
+        [(n, pa.string()) for n in names] + [("offset", pa.int64()), ("detail", pa.string()), ("value", pa.float64())]
+    )
 
 
 def _samples(table: pa.Table, seed: int) -> dict[str, list[list[Any]]]:
@@ -124,6 +127,16 @@ def _samples(table: pa.Table, seed: int) -> dict[str, list[list[Any]]]:
         drawn = draws(ids, seed, "samples").tolist()
         found[component] = sorted([draw, i] for draw, i in zip(drawn, ids, strict=True))[:SAMPLES]
     return found
+
+
+def _noted(table: pa.Table) -> list[list[Any]]:
+    """Documents and sum of values by component and reason, of what steps only took note of."""
+    import pyarrow.compute as pc
+
+    held = table.filter(pc.equal(table.column("action"), "noted"))
+    sums = held.group_by(["component", "reason"], use_threads=False).aggregate([([], "count_all"), ("value", "sum")])
+    rows = sums.select(["component", "reason", "count_all", "value_sum"]).to_pylist()
+    return sorted(([r["component"], r["reason"], r["count_all"], r["value_sum"] or 0.0] for r in rows), key=_order)
 
 
 def _quarantined(table: pa.Table) -> list[list[Any]]:

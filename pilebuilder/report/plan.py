@@ -11,7 +11,7 @@ from pilebuilder.task import Artifact, Manifest, Phases, Task, View, batches
 if TYPE_CHECKING:
     from pilebuilder.report.stage import Config
 
-CODE = "report/2"
+CODE = "report/3"
 MERGED_AT_ONCE = 64
 """Summaries that one merge task adds up; more of them make more rounds."""
 LEDGER_BYTES = 32 << 20
@@ -117,6 +117,7 @@ class Plan:
                 "removal": self.removal(),
                 "tokens": self.tokens(),
                 "overlap": self.overlap(),
+                "contamination": self.contamination(),
             }
         )
         yield [self.pages([a for name in sorted(found) for a in found[name]])]
@@ -194,6 +195,17 @@ class Plan:
         ]
         scans = yield from merge_rounds("overlap-merge", "overlap:merge", ("overlap-scan",), found)
         return [known[0], *scans]
+
+    def contamination(self) -> Chain:
+        """Certificates of the evaluation sets that decontaminate steps looked for."""
+        from pilebuilder.report.contamination import steps
+
+        looked = steps(self.view)
+        if not looked:
+            return []
+        ledgers = [a for name in ("clean", "filter") for a in self.view.artifacts(name, "ledger")]
+        (done,) = yield [task("contamination", "contamination:certify", ledgers, steps=looked)]
+        return done.of("contamination")
 
     def ledger(self) -> Chain:
         """What the ledgers say; then the texts of clusters and of the samples that are shown."""

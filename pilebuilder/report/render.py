@@ -13,6 +13,7 @@ from pilebuilder.report.papers import croissant, datasheet, eu, hub
 from pilebuilder.report.papers.evidence import Evidence
 from pilebuilder.report.sections import (
     composition,
+    contamination,
     duplicates,
     languages,
     lengths,
@@ -54,6 +55,7 @@ SECTIONS: tuple[Callable[[Facts], Section], ...] = (
     ngrams.section,
     duplicates.section,
     overlap.section,
+    contamination.section,
     web.section,
     terms.section,
     samples.section,

@@ -27,7 +27,7 @@ WIDE, NARROW = 760, 340
 EMBEDDED_CSV = 200_000
 """Largest CSV that a page carries in itself; a larger one is linked."""
 GROUPS: Mapping[str, tuple[str, ...]] = {
-    "Corpus": ("components", "losses", "mixture", "duplicates", "overlap", "quarantine", "terms"),
+    "Corpus": ("components", "losses", "mixture", "duplicates", "overlap", "contamination", "quarantine", "terms"),
     "Text": ("lengths", "languages", "tokens", "topics", "ngrams", "signals", "web", "training"),
     "People": ("removal", "sentiment", "profanity", "personal"),
     "Papers": ("datasheet", "eu-summary"),

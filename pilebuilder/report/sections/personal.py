@@ -54,6 +54,34 @@ def type_table(facts: Facts) -> Table:
     )
 
 
+def step_table(facts: Facts) -> Table | None:
+    """What the `pii` step found and did, by component and type, from the ledger."""
+    noted = [(c, r.removeprefix("pii."), n, v) for c, r, n, v in facts.ledger.get("noted", ()) if r.startswith("pii.")]
+    if not noted:
+        return None
+    done: dict[str, list[str]] = {}
+    for component, _, step, action, reason, n in facts.ledger.get("rows", ()):
+        if step == "pii" and action != "noted":
+            done.setdefault(component, []).append(f"{action} {n:,} documents ({reason})")
+    rows = [(c, kind, n, int(v), "; ".join(done.get(c, [])) or "counted only") for c, kind, n, v in noted]
+    return Table(
+        name="personal-data-found",
+        title="Personal data that the pii step found",
+        definition="7.5",
+        columns=(
+            Column(key="component", title="Component", kind="name"),
+            Column(key="type", title="Type", kind="name"),
+            Column(key="documents", title="Documents", kind="count"),
+            Column(key="finds", title="Finds", kind="count"),
+            Column(key="done", title="What was done in this component"),
+        ),
+        rows=tuple(rows),
+        note="Found by form and checksum before training, in all documents that reached the step; values are nowhere"
+        " recorded.",
+        weighting="per find, per document",
+    )
+
+
 def component_table(facts: Facts) -> Table:
     rows: list[tuple[Cell, ...]] = []
     for name in facts.names:
@@ -129,6 +157,7 @@ def section(facts: Facts) -> Section:
     expected = [f"{s.name}: {s.card['personal_data']}" for s in facts.sources if s.card.get("personal_data")]
     notes = [Prose(text="What the cards say to expect. " + " ".join(expected))] if expected else []
     figure = rate_figure(facts)
+    found = step_table(facts)
     total = sum(facts.whole.get("personal.matches", t) for t in TYPES)
     return Section(
         name="personal",
@@ -138,6 +167,7 @@ def section(facts: Facts) -> Section:
             *([alarm] if secrets else []),
             *([figure] if figure else []),
             type_table(facts),
+            *([found] if found else []),
             component_table(facts),
             *notes,
         ),

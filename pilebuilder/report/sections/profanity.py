@@ -125,6 +125,35 @@ def frequent_table(facts: Facts) -> Table | None:
     )
 
 
+def removed_table(facts: Facts) -> Table | None:
+    """Documents that the toxicity step removed, by component and rule, from the ledger."""
+    from pilebuilder.steps import parse_spec
+
+    if all(parse_spec(s)[0] != "toxicity" for s in facts.settings.get("filter") or ()):
+        return None
+    rows = [
+        (component, reason, n, n / facts.stages["filter"][component].seen)
+        for component, stage, step, action, reason, n in facts.ledger.get("rows", ())
+        if step == "toxicity" and action == "dropped" and stage == "filter" and "filter" in facts.stages
+    ]
+    return Table(
+        name="toxicity-removed",
+        title="Documents that the toxicity step removed",
+        definition="A6",
+        columns=(
+            Column(key="component", title="Component", kind="name"),
+            Column(key="rule", title="Rule", kind="code"),
+            Column(key="documents", title="Documents", kind="count"),
+            Column(key="share", title="Of those read", kind="share", digits=3),
+        ),
+        rows=tuple(rows),
+        note="None, if the table is empty: the step measured every document and found none above its limits."
+        if not rows
+        else "",
+        weighting="per document",
+    )
+
+
 def section(facts: Facts) -> Section:
     """Profanity."""
     measured = [n for n, b in facts.bias.items() if b.get("profanity")]
@@ -136,7 +165,7 @@ def section(facts: Facts) -> Section:
         rate_figure(facts, "profane-words", 3, 2, "Profane words"),
         rate_figure(facts, "toxic-sentences", 1, 0, "Toxic sentences"),
     ]
-    frequent = frequent_table(facts)
+    frequent, removed = frequent_table(facts), removed_table(facts)
     whole = corpus_rate(facts, 1, 0)
     n = sum(facts.bias[m]["profanity"]["sentences"] for m in measured)
     lead = f"{whole:.2%} of English sentences are scored as toxic ({n:,} sentences)." if whole is not None else ""
@@ -144,5 +173,10 @@ def section(facts: Facts) -> Section:
         name="profanity",
         title=TITLE,
         lead=lead,
-        blocks=(*(f for f in figures if f), rate_table(facts), *([frequent] if frequent else [])),
+        blocks=(
+            *(f for f in figures if f),
+            rate_table(facts),
+            *([removed] if removed else []),
+            *([frequent] if frequent else []),
+        ),
     )
