@@ -17,7 +17,7 @@ from pilebuilder.task import digest_file
 # Which stage hands its documents to which: what one keeps, the other must see.
 FLOW = (("read", "filter"), ("filter", "dedup"))
 PULLED = f"{STATE}/pulled.json"
-"""In a corpus that was pulled: its lock's digest, and the folders that were not published or not asked for."""
+"""In a corpus that was pulled: its lock's digest, and the groups of files that were not published or not asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +52,8 @@ def verify(root: Path, on_file: Callable[[str], None] = lambda _: None, *, work:
         return [Finding("corrupt", LOCK, f"its digest is {computed[:16]}..., it states {str(stated)[:16]}...")]
     if lock["format"] != LOCK_FORMAT:
         raise PilebuilderError(f"{root / LOCK} has format {lock['format']}; this version reads {LOCK_FORMAT}")
-    absent = absent_folders(root, stated)
-    outputs = [e for e in lock["outputs"] if e["path"].split("/")[0] not in absent or (root / e["path"]).exists()]
+    absent = absent_groups(root, stated)
+    outputs = [e for e in lock["outputs"] if group(e["path"]) not in absent or (root / e["path"]).exists()]
     findings = list(_check_files(root, outputs, on_file))
     stated_names = {entry["path"] for entry in lock["outputs"]}
     for name in sorted(found_public(root) - stated_names):
@@ -65,8 +65,13 @@ def verify(root: Path, on_file: Callable[[str], None] = lambda _: None, *, work:
     return findings + list(_check_sums(lock["stages"]))
 
 
-def absent_folders(root: Path, lock: str) -> set[str]:
-    """Folders of the lock that a pull left out: ``ledger``, ``tokens``. Empty for a corpus that was built here."""
+def group(path: str) -> str:
+    """The group of public files that one belongs to: its first folder, or ``data`` for val and test."""
+    return path.split("/")[0] if "/" in path else "data"
+
+
+def absent_groups(root: Path, lock: str) -> set[str]:
+    """Groups of the lock that a pull left out: ``ledger``, ``tokens``. Empty for a corpus that was built here."""
     try:
         pulled = json.loads((root / PULLED).read_bytes())
         return set(pulled["absent"]) if pulled["lock"] == lock else set()

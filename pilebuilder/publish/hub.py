@@ -206,7 +206,8 @@ class Hub:
         named = next((cause for cause in chain(error) if isinstance(cause, PublishError)), None)
         if named is not None:
             return named
-        code, text = status(error), clean(str(error)).strip()
+        code = status(error)
+        text = clean(" ".join(str(cause).strip() for cause in chain(error) if str(cause).strip()))
         if isinstance(error, HFValidationError):
             return PublishError("bad_name", f"{self.repo!r} is not a name that the Hub allows: {text}")
         if code == 401:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pilebuilder.build.publish import LOCK
+from pilebuilder.build.verify import group
 from pilebuilder.publish.corpus import Corpus
 from pilebuilder.publish.manifest import Item, made
 from pilebuilder.publish.pieces import Made
@@ -36,11 +37,6 @@ class Limits:
     """Files in one folder."""
     repository: int = 100_000
     """Files in all."""
-
-
-def group(path: str) -> str:
-    """The group a public file belongs to: its first folder, or ``data`` for val and test."""
-    return path.split("/")[0] if "/" in path else "data"
 
 
 def data_files(corpus: Corpus, pieces: Sequence[Made], groups: Sequence[str], limits: Limits) -> list[Item]:

@@ -104,7 +104,8 @@ def make(corpus: Corpus, pieces: Sequence[Piece], on_shard: Callable[[str], None
         facts = json.loads(piece.facts.read_bytes())
         if facts["documents"]:
             made.append(Made(piece=piece, **facts))
-    _check(corpus, made)
+    if pieces:
+        _check(corpus, made)
     return made
 
 
@@ -127,7 +128,8 @@ def _write(corpus: Corpus, missing: Sequence[Piece], on_shard: Callable[[str], N
                     if component in live and (codes == code).any():
                         live[component][1].write(lines, codes == code)
             for component in [c for c, (p, _) in live.items() if p.shards[-1] == shard]:
-                _finish(*live.pop(component))
+                _finish(*live[component])
+                del live[component]
         assert not live, "every piece ends with one of its shards"
     finally:
         for _, writer in live.values():

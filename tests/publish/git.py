@@ -24,7 +24,7 @@ def preupload(q: Question) -> Reply:
         return repo
     if commit is None:
         return Reply.error(404, "Invalid rev id", "RevisionNotFound")
-    if isinstance(denied := (writable(q, repo) if not q.query.get("create_pr") else repo), Reply):
+    if isinstance(denied := writable(q, repo), Reply):
         return denied
     files = []
     for file in q.json()["files"]:
@@ -45,7 +45,7 @@ def batch(q: Question) -> Reply:
         oid, size = wanted["oid"], wanted["size"]
         answer = {"oid": oid, "size": size}
         if oid not in hub.state.objects:
-            verify = {"href": f"{hub.endpoint}/api/verify/{q.match['id']}", "header": {}}
+            verify = {"href": f"{hub.verify_at or hub.endpoint}/api/verify/{q.match['id']}", "header": {}}
             if size > hub.multipart_over:
                 count = math.ceil(size / hub.chunk)
                 header = {f"{n:05}": f"{hub.storage}/part/{oid}/{n}?signature=s" for n in range(1, count + 1)}
@@ -81,7 +81,7 @@ def commit(q: Question) -> Reply:
     if isinstance(repo, Reply):
         return repo
     if isinstance(denied := writable(q, repo), Reply):
-        return denied
+        return denied  # the author of a pull request may commit to its reference
     name = repo.ref_of(q.match["rev"])
     if name is None:
         return Reply.error(404, "Invalid rev id", "RevisionNotFound")

@@ -40,6 +40,8 @@ class Hub:
     ) -> None:
         self.state = State(accounts={a.name: a for a in accounts})
         self.multipart_over, self.chunk, self.page = multipart_over, chunk, page
+        self.verify_at = ""
+        """Another host that batch answers name for the check after an upload: it must not get the token."""
         self.log: list[Asked] = []
         self.faults: list[Fault] = []
         self.on_request: Any = None

@@ -41,6 +41,8 @@ class Handler(BaseHTTPRequestHandler):
     """The Hub."""
 
     protocol_version = "HTTP/1.1"
+    wbufsize = 1 << 16
+    disable_nagle_algorithm = True
     hub: Hub
     role = "hub"
 
