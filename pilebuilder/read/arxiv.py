@@ -3,7 +3,8 @@
 Format: https://info.arxiv.org/help/bulk_data_s3.html. A submission is a gzip of a tar or of a single file (the name
 does not tell which), a PDF, PostScript, or HTML; bulk tars hold ``YYMM/{id}.gz`` and ``YYMM/{id}.pdf``.
 
-Record unit: one submission. Id: ``arxiv:{id}`` (``hep-th/9901001``, ``0704.0001``, ``1911.02782``), without version.
+Record unit: one submission.
+Id: ``arxiv:{id}`` (``hep-th/9901001``, ``0704.0001``, ``1911.02782``), without version.
 Text, ``clean``: title, abstract and body from the first section on as Markdown, mathematics verbatim in dollars,
 citations ``[@key]``, captions of floats kept; comments, tables, pictures and the bibliography left out::
 

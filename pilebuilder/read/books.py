@@ -1,8 +1,11 @@
 """Folders of books that somebody is entitled to use: EPUB files, plain text, or archives of either.
 
-Record unit: one file (or archive member). Id: ``book:`` and the first 16 hex digits of the SHA-256 of the text with
-all white space as single blanks, so the same book under two names is one document; an EPUB keeps the id of its reader.
-Text: EPUB as `pilebuilder.read.epub` writes it, plain text decoded and cleaned of control characters, never cut.
+Format: EPUB (see the reader `epub`), or text in any encoding, in files of their own or in tar and zip archives.
+Record unit: one file (or archive member).
+Id: ``book:`` and the first 16 hex digits of the SHA-256 of the text with all white space as single blanks, so the same
+book under two names is one document; an EPUB keeps the id of its reader.
+Text: EPUB as `pilebuilder.read.epub` writes it, plain text decoded and cleaned of control characters, never cut;
+``b"Chapter 1\\r\\n\\r\\nIt rained.\\r\\n"`` gives ``Chapter 1``, an empty line, ``It rained.``
 Metadata: title (the file's name without its suffix), path, encoding when it was not UTF-8.
 Licence: ``unknown-local`` unless the raw file states one; such documents are for local use.
 Skip reasons: ``too_short`` (fewer than `min_bytes`, such as a notice of protection), ``binary``, ``not_named``,

@@ -24,11 +24,31 @@ def _word(value: str) -> int:
     return int.from_bytes(digest, "little", signed=True)
 
 
+class Seen:
+    """A growing set of 64-bit words at some 20 bytes each: new ones in a Python set, all others in a sorted array."""
+
+    def __init__(self) -> None:
+        self._new: set[int] = set()
+        self._sorted = np.zeros(0, np.int64)
+
+    def note(self, word: int) -> bool:
+        """Whether the word was there; it is now."""
+        at = int(np.searchsorted(self._sorted, word))
+        if word in self._new or (at < len(self._sorted) and self._sorted[at] == word):
+            return True
+        self._new.add(word)
+        if len(self._new) > max(1 << 12, len(self._sorted) >> 3):
+            fresh = np.fromiter(self._new, np.int64, len(self._new))
+            self._sorted = np.sort(np.concatenate((self._sorted, fresh)))
+            self._new = set()
+        return False
+
+
 def distinct(raw: Raw, items: Iterable[Item], reasons: Mapping[str, str]) -> Iterator[Item]:
     """The items, with each `Record` that repeats an earlier one skipped for the reason given for `KEY` or `TEXT`."""
     rows = raw.settled.to_pydict() if raw.settled is not None and raw.settled.num_rows else {"row": [], "reason": []}
     settled = dict(zip(rows["row"], rows["reason"], strict=True))
-    seen: dict[str, set[int]] = {what: set() for what in reasons}
+    seen = {what: Seen() for what in reasons}
     for number, item in enumerate(items):
         if not isinstance(item, Record):
             yield item
@@ -36,9 +56,8 @@ def distinct(raw: Raw, items: Iterable[Item], reasons: Mapping[str, str]) -> Ite
         reason = settled.get(number)
         if raw.settled is None:
             words = {what: _word(getattr(item, what)) for what in reasons}
-            reason = next((reasons[what] for what, word in words.items() if word in seen[what]), None)
-            for what, word in words.items():
-                seen[what].add(word)
+            again = [what for what, word in words.items() if seen[what].note(word)]
+            reason = reasons[again[0]] if again else None
         yield Skipped(reason=reason, offset=item.offset, key=item.key) if reason else item
 
 

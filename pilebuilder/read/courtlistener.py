@@ -3,7 +3,8 @@
 Format: https://www.courtlistener.com/help/api/bulk-data/ (PostgreSQL COPY: header, every value quoted, backslash
 escapes, NULL unquoted and empty; columns are found by name), https://www.courtlistener.com/help/api/rest/.
 
-Record unit: one opinion. Id: ``cl:opinion:{id}``.
+Record unit: one opinion.
+Id: ``cl:opinion:{id}``.
 Text, ``clean``: the first field that has any of html_with_citations, html_columbia, html_lawbox, xml_harvard,
 html_anon_2020, html, plain_text; HTML as plain paragraphs without page numbers, plain text without page breaks, with
 its wrapped lines joined. ``pile``: the last field that has any of plain_text, html, html_lawbox, html_columbia,
@@ -14,11 +15,12 @@ html_anon_2020, html_with_citations, xml_harvard; tags removed and nothing else:
     Appellants Alberto J. Torres and Norberto Agredano appeal their convictions.
 
 Beside the opinions, ``opinion-clusters-*`` and ``dockets-*`` of the same date are joined when they are raw files of
-the component: case name, dates, court, and which clusters are blocked.
-A combined opinion repeats the lead opinion, concurrences and dissents of its cluster: in ``clean`` the parts are left
-out where there is one; they are held back (on disk when many) until the whole file was seen.
+the component: case name, dates, court, and which clusters are blocked. A combined opinion repeats the lead opinion,
+concurrences and dissents of its cluster: in ``clean`` the parts are left out where there is one; they are held back
+(on disk when many) until the whole file was seen.
 Metadata: opinion_id, cluster_id, case_name, court_id, docket_number, date_filed, author, type, precedential_status,
-field, ocr. Licence: opinions are public domain (government edicts doctrine); editorial headnotes are never read.
+field, ocr.
+Licence: opinions are public domain (government edicts doctrine); editorial headnotes are never read.
 Skip reasons: ``other_table``, ``not_an_opinion``, ``no_text``, ``too_short``, ``blocked``, ``in_combined``.
 """
 

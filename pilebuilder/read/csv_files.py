@@ -18,10 +18,14 @@ from pilebuilder.registry import reader
 class Csv:
     """CSV (RFC 4180) and its relatives, plain or compressed, with a header line: one document a row.
 
-    Record unit: a row (which may span lines inside quotes). Key: the column `id`, else ``FILE#ROW`` from 1. Offset:
-    byte of the decompressed file. Text: the columns of `text`, those that are not blank, joined by a blank line; the
-    columns `url`, `date` and `licence` become the document's own; every other column that is not empty goes to the
-    meta as a string. Lines that are no UTF-8 are read as `charset` if given, else cp1252. Skipped: ``empty_text``.
+    Format: RFC 4180 and its relatives: other delimiters, quotes and encodings by parameter.
+    Record unit: a row (which may span lines inside quotes).
+    Id: the column `id`, else ``FILE#ROW`` from 1. Offset: byte of the decompressed file.
+    Text: the columns of `text`, those that are not blank, joined by a blank line; the columns `url`, `date` and
+    `licence` become the document's own. Lines that are no UTF-8 are read as `charset` if given, else cp1252.
+    Metadata: every other column that is not empty, as a string.
+    Licence: the column `licence`, else the raw file's.
+    Skip reasons: ``empty_text``.
     Quarantined: ``bad_row`` (another number of cells than the header, broken quotes), ``too_large`` (a cell above
     `max_cell_bytes`), ``truncated`` (the file ends inside quotes), ``no_text`` (the header has no such column; the
     whole file), ``wrong_format``.

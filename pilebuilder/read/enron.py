@@ -3,9 +3,10 @@
 Format: RFC 5322 messages; maildir members ``maildir/{user}/{folder}/{n}.``; mbox after RFC 4155 (messages begin at a
 line ``From `` after a blank line, ``>From`` in a body loses one ``>``).
 
-Record unit: one message. Id: ``clean`` ``enron:`` and 16 hex digits of the SHA-256 of date, sender, subject and body
-without white space, so that the copies of a message in several folders are one document, in one archive or in several
-raw files of the component; ``pile`` ``enron:{user}/{folder}/{n}``.
+Record unit: one message.
+Id: ``clean`` ``enron:`` and 16 hex digits of the SHA-256 of date, sender, subject and body without white space, so
+that the copies of a message in several folders are one document, in one archive or in several raw files of the
+component; ``pile`` ``enron:{user}/{folder}/{n}``.
 Text, ``clean``: the body, quoted-printable left in it decoded, without a signature after ``-- ``, blank lines
 squeezed; `cut_quotes` also cuts the quoted history::
 

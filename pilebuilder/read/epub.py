@@ -3,7 +3,8 @@
 Format: EPUB Open Container Format (https://www.w3.org/TR/epub-33/#sec-ocf): a zip with ``META-INF/container.xml``,
 which names the package document, whose spine names the content documents in reading order.
 
-Record unit: one book. Id: ``epub:`` and the first 16 hex digits of the file's SHA-256.
+Record unit: one book.
+Id: ``epub:`` and the first 16 hex digits of the file's SHA-256.
 Text, ``clean``: the spine's documents in order, each heading, paragraph, list item and table row in lines of its own,
 blocks separated by a blank line; the table of contents, parts marked ``linear="no"`` and page numbers are left out,
 shop notices at the beginning and the matter after the book are cut (`trim`)::
@@ -15,7 +16,8 @@ shop notices at the beginning and the matter after the book are cut (`trim`)::
 ``pile`` after the original's html2text: Markdown marks, every document, those outside the spine at the end, mojibake
 repaired by ftfy, the ellipsis as three dots. It writes no emphasis marks.
 Metadata: title, creators, language, identifier, date, rights, version, spine_items, missing (spine documents that the
-zip lacks), trimmed (characters). Licence: a Creative Commons licence in ``dc:rights``, else the raw file's.
+zip lacks), trimmed (characters).
+Licence: a Creative Commons licence in ``dc:rights``, else the raw file's.
 Skip reasons: ``drm`` (encrypted by anything but font obfuscation), ``no_text``.
 """
 

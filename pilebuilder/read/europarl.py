@@ -22,12 +22,18 @@ _ATTRIBUTE = re.compile(r"([A-Za-z]+)\s*=\s*(?:\"([^\"]*)\"?|'([^']*)'?|([^\s\"'
 class Europarl:
     """Europarl v7 source release: ``txt/LANG/ep-YY-MM-DD[-NNN].txt``, loose or in the released tar.
 
-    Tag lines ``<CHAPTER ID=..>``, ``<SPEAKER ID=.. LANGUAGE=.. NAME=".." AFFILIATION=..>``, ``<P>``, ``<BRK>``; every
-    other line is a paragraph. Attributes are read tolerantly (quotes and ampersands are bare in them). Record unit: a
-    file. Key: ``europarl:LANG/ep-YY-MM-DD[-NNN]``. Text, clean style: chapter titles as paragraphs of their own, a
-    speech as ``Name: text``, its paragraphs separated by a blank line. ``style: pile``: tag lines removed, ``SPEAKER``
-    lines replaced by the name. Years 96 to 99 are 19xx. Meta: language, date, part, speakers, chapter titles. Licence:
-    the raw file's. Skipped: ``too_short`` (under 200 characters, as in the original), ``not_named`` (another file).
+    Format: https://www.statmt.org/europarl/ (release v7). Tag lines ``<CHAPTER ID=..>``, ``<SPEAKER ID=.. LANGUAGE=..
+    NAME=".." AFFILIATION=..>``, ``<P>``, ``<BRK>``; every other line is a paragraph. Attributes are read tolerantly
+    (quotes and ampersands are bare in them).
+    Record unit: a file.
+    Id: ``europarl:LANG/ep-YY-MM-DD[-NNN]``.
+    Text, clean style: chapter titles as paragraphs of their own, a speech as ``Name: text``, its paragraphs separated
+    by a blank line. ``style: pile``: tag lines removed, ``SPEAKER`` lines replaced by the name. Years 96 to 99 are
+    19xx.
+    Metadata: language, date, part, speakers, chapter titles.
+    Licence: the raw file's.
+    Skip reasons: ``too_short`` (under 200 characters, as in the original), ``not_named`` (another file),
+    ``language`` (outside `languages`).
     Quarantined: ``bad_utf8`` (``style: pile`` only; clean style decodes by detection), ``wrong_format``.
 
     ``<CHAPTER ID=1>\\nAgenda\\n<SPEAKER ID=1 NAME="President">\\nI declare it open.`` gives

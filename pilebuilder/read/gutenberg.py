@@ -43,17 +43,21 @@ NOT_PROSE = frozenset((5627, 5634, 5635, 4949, 4950, 4951, 4749, 4750, 4751, 108
 class Gutenberg:
     """Project Gutenberg texts (and PG-19, which has no header): one book a file, header and footer removed.
 
-    Record unit: a file, loose, compressed or in a tar or zip. Key: ``pg:NUMBER`` from the header or the file's name.
+    Format: https://www.gutenberg.org/help/file_formats.html; PG-19: https://github.com/google-deepmind/pg19.
+    Record unit: a file, loose, compressed or in a tar or zip.
+    Id: ``pg:NUMBER`` from the header or the file's name.
     Text: from after the last ``*** START OF ... PROJECT GUTENBERG EBOOK`` line of the first third (or the end of the
     "small print" within the first 600 lines) up to the first ``*** END OF`` or ``End of Project Gutenberg`` line;
     producer's credits and the transcriber's note at the head are removed (`notes` keeps the note). A file without
-    markers is taken whole. `unwrap` joins the lines of prose paragraphs. Meta: title, author, language and release
-    date from the header, ``gutenberg_id``, ``encoding`` if not UTF-8. URL: the book's page. Licence: "Public domain
-    in the USA" unless the fetch stage knows better. Skipped: ``licence`` (the header says the book is copyrighted),
-    ``not_prose`` (volumes of digits), ``metadata`` (PG-19's metadata.csv), and those of the reader `text`.
+    markers is taken whole. `unwrap` joins the lines of prose paragraphs.
+    Metadata: title, author, language and release date from the header, ``gutenberg_id``, ``encoding`` if not UTF-8.
+    URL: the book's page.
+    Licence: "Public domain in the USA" unless the fetch stage knows better.
+    Skip reasons: ``licence`` (the header says the book is copyrighted), ``not_prose`` (volumes of digits),
+    ``metadata`` (PG-19's metadata.csv), and those of the reader `text`.
 
     ``"Title: X\\n*** START OF THIS PROJECT GUTENBERG EBOOK X ***\\nProduced by Y\\n\\nCall me Ishmael.\\n*** END OF"``
-    ... gives ``Call me Ishmael.``
+    gives ``Call me Ishmael.``
     """
 
     charset: Charset = None

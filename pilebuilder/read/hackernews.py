@@ -42,11 +42,11 @@ class HackerNews:
     children).
     Metadata: story_id, title, by, score, time, url, comments; URL: the item's page.
     Licence: the posts belong to their authors; the card says so.
-    Skip reasons: ``no_score`` (under `min_score`), ``no_comments`` (fewer than `min_comments`, by the item's own
-    count where it has one), ``deleted`` (deleted or dead stories), ``not_a_story`` (jobs, polls, options; with `kinds`
+    Skip reasons: ``no_score`` (under `min_score`), ``no_comments`` (fewer than `min_comments`, by the item's own count
+    where it has one), ``deleted`` (deleted or dead stories), ``not_a_story`` (jobs, polls, options; with `kinds`
     otherwise), ``missing`` (a literal null), ``empty_text``; for comments, counted by thread: ``elsewhere`` (they are
-    in the document of a story in another file), ``no_story`` (the story is in no file). Quarantined: ``bad_json``,
-    ``bad_utf8``, ``no_id``, ``too_large``, ``wrong_format``.
+    in the document of a story in another file), ``no_story`` (the story is in no file).
+    Quarantined: ``bad_json``, ``bad_utf8``, ``no_id``, ``too_large``, ``wrong_format``.
 
     Two passes: parents first (16 bytes an item in memory), then an external sort brings each tree together.
     """

@@ -22,11 +22,17 @@ if TYPE_CHECKING:
 class Html:
     """HTML pages, loose, compressed, or in a tar or zip: one document a file.
 
-    Record unit: a file. Key: its name (``ARCHIVE/MEMBER`` in an archive). Text: by `extractor`, in a child process
-    with limits; see `pilebuilder.read.html` for encodings and extractors. Meta: title, charset. Signals, licence:
-    as the reader `warc`. Skipped: ``empty_text``, ``binary``, ``link``, ``not_named`` for members of archives that do
-    not end in .html, .htm or .xhtml. Quarantined: ``html_limit``, ``crash``, ``timeout``, ``memory`` (one page each),
-    ``too_large``, ``truncated``, ``corrupt``.
+    Format: HTML and XHTML of any version, as browsers read it (https://html.spec.whatwg.org/#parsing).
+    Record unit: a file.
+    Id: its name (``ARCHIVE/MEMBER`` in an archive).
+    Text: by `extractor`, in a child process with limits; see `pilebuilder.read.html` for encodings and extractors.
+    ``<body><nav>Home</nav><main><h1>One</h1><p>It is.</p></main></body>`` gives ``One``, an empty line, ``It is.``
+    Metadata: title, charset; signals as the reader `warc`.
+    Licence: the page's own ``rel="license"`` link to Creative Commons, else the raw file's.
+    Skip reasons: ``empty_text``, ``binary``, ``link``, ``not_named`` for members of archives that do not end in .html,
+    .htm or .xhtml.
+    Quarantined: ``html_limit``, ``crash``, ``timeout``, ``memory`` (one page each), ``too_large``, ``truncated``,
+    ``corrupt``.
     """
 
     extractor: Annotated[

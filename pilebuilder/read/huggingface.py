@@ -18,11 +18,18 @@ from pilebuilder.registry import reader
 class HuggingFace:
     """A data file of a Hugging Face dataset through ``datasets.load_dataset``, streamed, without network.
 
-    Record unit: a row. The builder is chosen by the file's name (``.arrow``, ``.parquet``, ``.json``, ``.jsonl``,
-    ``.csv``, ``.tsv``, ``.txt``, ``.xml``, WebDataset ``.tar``, compressed or not) or given by `builder`; `params` go
-    to ``load_dataset`` as they are (``field`` of a JSON file, ``sep`` of a CSV). Loading scripts are never run.
-    Columns, keys, skipped and quarantined rows: as the reader `parquet`. A failure inside ``datasets`` costs the rest
-    of the file (``corrupt``).
+    Format: https://huggingface.co/docs/datasets/loading. The builder is chosen by the file's name (``.arrow``,
+    ``.parquet``, ``.json``, ``.jsonl``, ``.csv``, ``.tsv``, ``.txt``, ``.xml``, WebDataset ``.tar``, compressed or
+    not) or given by `builder`; `params` go to ``load_dataset`` as they are (``field`` of a JSON file, ``sep`` of a
+    CSV). Loading scripts are never run.
+    Record unit: a row.
+    Id: the column `id` (string or number), else ``FILE#ROW`` from 1.
+    Text: the column `text`, as it is; ``{"text": "One.", "lang": "en"}`` gives ``One.``
+    Metadata: every column but binary ones and those that became the document's own, as JSON.
+    Licence: the row's, else the raw file's.
+    Skip reasons: ``empty_text`` (null or blank).
+    Quarantined: ``no_text`` (no such column of strings), ``truncated``, ``wrong_format`` (no builder for the name),
+    and ``corrupt``: a failure inside ``datasets`` costs the rest of the file.
     """
 
     text: Annotated[str, Field(min_length=1, max_length=200, description="column of the text")] = "text"

@@ -33,16 +33,20 @@ _FORMATS = re.compile(r"\x03(?:\d{1,2}(?:,\d{1,2})?)?|[\x02\x04\x0f\x11\x16\x1d\
 class UbuntuIrc:
     """Logs of irclogs.ubuntu.com, ``YYYY/MM/DD/#channel.txt``: one document a channel and day.
 
-    Lines: ``[HH:MM] <nick> text``, ``[HH:MM]  * nick action``, ``=== `` server notices; UTF-8, single lines Latin-1.
-    Record unit: a file. Key: ``irc:YYYY-MM-DD-#channel`` from the path, which gives the date (times are UTC). Text,
-    clean style: ``<nick> text`` and ``* nick action``, without times, notices, colour codes and the lines of bots
-    (`BOTS`); what a bridge from Telegram or Matrix relays is given to who said it; `hide_nicks` writes ``<user1>`` and
-    so on, in order of appearance, also where a line begins by addressing someone. ``style: pile``: the line ``#channel
-    YYYY-MM-DD``, notices of joins, leaves, topics and nick changes removed, other notices as ``* notice``, eight
-    characters cut from every other line; a document is still a day (the original's grouping by week number, without
-    the year, joined weeks of different years). Meta: channel, date, lines, speakers. URL: the log's address. Licence:
-    the archive declares its logs public domain. Skipped: ``no_messages`` (a day of notices only), ``not_named``
-    (another file than a channel's day). Quarantined: ``wrong_format``, ``too_large``, ``truncated``.
+    Format: https://irclogs.ubuntu.com/. Lines: ``[HH:MM] <nick> text``, ``[HH:MM]  * nick action``, ``=== `` server
+    notices; UTF-8, single lines Latin-1.
+    Record unit: a file.
+    Id: ``irc:YYYY-MM-DD-#channel`` from the path, which gives the date (times are UTC).
+    Text, clean style: ``<nick> text`` and ``* nick action``, without times, notices, colour codes and the lines of
+    bots (`BOTS`); what a bridge from Telegram or Matrix relays is given to who said it; `hide_nicks` writes
+    ``<user1>`` and so on, in order of appearance, also where a line begins by addressing someone. ``style: pile``: the
+    line ``#channel YYYY-MM-DD``, notices of joins, leaves, topics and nick changes removed, other notices as ``*
+    notice``, eight characters cut from every other line; a document is still a day (the original's grouping by week
+    number, without the year, joined weeks of different years).
+    Metadata: channel, date, lines, speakers. URL: the log's address.
+    Licence: the archive declares its logs public domain.
+    Skip reasons: ``no_messages`` (a day of notices only), ``not_named`` (another file than a channel's day).
+    Quarantined: ``wrong_format``, ``too_large``, ``truncated``.
 
     ``[12:18] <usual> a few libs\\n=== x is now known as y`` gives ``<usual> a few libs``.
     """

@@ -2,8 +2,9 @@
 
 Format: ANSI/NISO Z39.96 (Journal Article Tag Suite, https://jats.nlm.nih.gov) and its older NLM forms.
 
-Record unit: one ``article`` element. Id: ``pmc:PMC{n}`` (the version is metadata, so a newer one replaces an older),
-else ``doi:{doi}``, else the file's name.
+Record unit: one ``article`` element.
+Id: ``pmc:PMC{n}`` (the version is metadata, so a newer one replaces an older), else ``doi:{doi}``, else the file's
+name.
 Text, ``clean``::
 
     # Title

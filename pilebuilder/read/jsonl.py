@@ -19,13 +19,16 @@ Key = Annotated[str | None, Field(max_length=200, description="key of this value
 class Jsonl:
     """JSON lines (jsonlines.org): one object a line, UTF-8, plain or zstd, gzip, bzip2, xz by its first bytes.
 
-    Record unit: a line that is not blank. Text: the string under `text`. Key: the value under `id` (string or
-    number), else ``FILE#LINE``, which holds while the file is not cut differently. Offset: byte of the decompressed
-    file. The strings under `url`, `date` and `licence` become columns; every other member of the object is kept in
-    `meta` as it was written (an object under `meta` that stands alone is the meta). Licence: the record's, else the
-    raw file's. Skipped: ``empty_text`` (a null or empty text). Quarantined, one line each: ``bad_json``,
-    ``bad_utf8``, ``not_an_object``, ``no_text`` (no string under `text`), ``too_large``; the rest of the file:
-    ``truncated``, ``corrupt``, ``trailing_garbage``, ``bomb``, ``window_too_large``; the file: ``wrong_format``.
+    Format: https://jsonlines.org, JSON by RFC 8259; zstd by RFC 8878.
+    Record unit: a line that is not blank.
+    Id: the value under `id` (string or number), else ``FILE#LINE``, which holds while the file is not cut differently.
+    Offset: byte of the decompressed file.
+    Text: the string under `text`. The strings under `url`, `date` and `licence` become columns.
+    Metadata: every other member of the object, as it was written (an object under `meta` that stands alone is it).
+    Licence: the record's, else the raw file's.
+    Skip reasons: ``empty_text`` (a null or empty text). Quarantined, one line each: ``bad_json``, ``bad_utf8``,
+    ``not_an_object``, ``no_text`` (no string under `text`), ``too_large``; the rest of the file: ``truncated``,
+    ``corrupt``, ``trailing_garbage``, ``bomb``, ``window_too_large``; the file: ``wrong_format``.
 
     ``{"text": "One.\\nTwo.", "id": 7, "lang": "en"}`` gives the text ``One.\\nTwo.`` and the meta
     ``{"id": 7,"lang": "en"}``.

@@ -22,11 +22,16 @@ MAX_FRONT = 64 << 10
 class Markdown:
     """Markdown (CommonMark 0.31), loose, compressed, or in a tar or zip: one document a file.
 
-    Record unit: a file. Key: its name (``ARCHIVE/MEMBER`` in an archive). Text: as it is written; with ``render:
-    plain`` without its marks (by markdown-it, tables included). YAML front matter goes to the meta, its title is the
-    document's; HTML comments are removed. Meta: front matter, title (else the first heading), ``encoding`` if not
-    UTF-8. Date and licence: of the front matter, else the raw file's. Skipped: as the reader `text`, ``not_named`` for
-    members of archives that do not end in .md or .markdown. Quarantined: ``bad_front_matter``, ``too_large``, ...
+    Format: https://spec.commonmark.org/0.31.2/, with front matter in YAML between lines ``---``.
+    Record unit: a file.
+    Id: its name (``ARCHIVE/MEMBER`` in an archive).
+    Text: as it is written; with ``render: plain`` without its marks (by markdown-it, tables included). YAML front
+    matter goes to the meta, its title is the document's; HTML comments are removed.
+    Metadata: front matter, title (else the first heading), ``encoding`` if not UTF-8. Date: of the front matter, else
+    the raw file's.
+    Licence: of the front matter, else the raw file's.
+    Skip reasons: as the reader `text`, ``not_named`` for members of archives that do not end in .md or .markdown.
+    Quarantined: ``bad_front_matter``, ``too_large``, ...
 
     ``---\\ntitle: T\\n---\\n# One\\n`` gives the text ``# One`` and the meta ``{"title": "T"}``.
     """

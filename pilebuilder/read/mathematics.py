@@ -20,12 +20,17 @@ MAX_MODULE = 256 << 20
 class Mathematics:
     """Question and answer lines in strict alternation; a document closes after the answer that fills it.
 
-    Specification: ``LEVEL/MODULE.txt`` of mathematics_dataset-v1.0 (Saxton et al. 2019, arXiv:1904.01557), loose,
-    compressed, or in the released tar. Record unit: consecutive pairs of one module until they exceed `characters`.
-    Key: ``dmmath:LEVEL/MODULE#CHUNK``. Text: the lines as they are, single newlines, as the corrected replication
-    code of the Pile renders them. Meta: module, level, chunk. Licence: the card's. Skipped: ``test_set`` (levels that
-    `levels` does not name; interpolate and extrapolate are meant for evaluation). Quarantined: ``truncated`` when a
-    question has no answer or the file does not end a line, since the alternation is the format's only end mark.
+    Format: ``LEVEL/MODULE.txt`` of mathematics_dataset-v1.0 (Saxton et al. 2019, arXiv:1904.01557), loose, compressed,
+    or in the released tar.
+    Record unit: consecutive pairs of one module until they exceed `characters`.
+    Id: ``dmmath:LEVEL/MODULE#CHUNK``.
+    Text: the lines as they are, single newlines, as the corrected replication code of the Pile renders them.
+    Metadata: module, level, chunk.
+    Licence: the card's.
+    Skip reasons: ``test_set`` (levels that `levels` does not name; interpolate and extrapolate are meant for
+    evaluation).
+    Quarantined: ``truncated`` when a question has no answer or the file does not end a line, since the alternation is
+    the format's only end mark.
 
     ``"What is 1 + 1?\\n2\\nIs 4 prime?\\nFalse\\n"`` gives ``What is 1 + 1?\\n2\\nIs 4 prime?\\nFalse``.
     """

@@ -17,18 +17,20 @@ from pilebuilder.registry import reader
 class MediaWiki:
     """MediaWiki XML export 0.3 to 0.11, plain or compressed (multistream bzip2 included): one document a page.
 
-    Record unit: ``page``. Key: ``wiki:DB:PAGE_ID``. Text: the title, a blank line, and the rendered wikitext of the
-    latest revision: links as their label, headings as lines, list items with ``- ``, TeX of ``<math>`` in ``$``;
-    without templates (a few that carry prose, such as ``convert`` or ``lang``, give it), references, tables,
-    galleries, files, categories, comments, and the closing sections of notes and links. `renderer` chooses the
-    compiled renderer or mwparserfromhell; both follow these rules. ``style: pile`` strips with mwparserfromhell as the
-    tool behind the original did, without pruning sections. Meta: title, page and revision id, wiki. Date: of the
-    revision. URL: ``?curid=`` of the wiki's own address. Licence: the dump's own when it names one, else CC BY-SA 4.0
-    for Wikimedia wikis, else the raw file's.
-
-    Skipped: ``redirect``, ``namespace`` (not 0, see `namespaces`), ``model`` (not wikitext), ``deleted``,
-    ``empty_text``, ``short`` (below `min_chars`), ``disambiguation`` (with `skip_disambiguation`). Quarantined:
-    ``parse_error``, ``bad_utf8``, ``too_large``, one page each; ``truncated`` when ``</mediawiki>`` is missing.
+    Format: https://www.mediawiki.org/xml/export-0.11.xsd; wikitext: https://www.mediawiki.org/wiki/Markup_spec.
+    Record unit: ``page``.
+    Id: ``wiki:DB:PAGE_ID``.
+    Text: the title, a blank line, and the rendered wikitext of the latest revision: links as their label, headings as
+    lines, list items with ``- ``, TeX of ``<math>`` in ``$``; without templates (a few that carry prose, such as
+    ``convert`` or ``lang``, give it), references, tables, galleries, files, categories, comments, and the closing
+    sections of notes and links. `renderer` chooses the compiled renderer or mwparserfromhell; both follow these rules.
+    ``style: pile`` strips with mwparserfromhell as the tool behind the original did, without pruning sections.
+    Metadata: title, page and revision id, wiki. Date: of the revision. URL: ``?curid=`` of the wiki's own address.
+    Licence: the dump's own when it names one, else CC BY-SA 4.0 for Wikimedia wikis, else the raw file's.
+    Skip reasons: ``redirect``, ``namespace`` (not 0, see `namespaces`), ``model`` (not wikitext), ``deleted``,
+    ``empty_text``, ``short`` (below `min_chars`), ``disambiguation`` (with `skip_disambiguation`).
+    Quarantined: ``parse_error``, ``bad_utf8``, ``too_large``, one page each; ``truncated`` when ``</mediawiki>`` is
+    missing.
 
     ``'''Ampere''' is a [[SI base unit|unit]].<ref>x</ref>`` on the page Ampere gives ``Ampere\\n\\nAmpere is a unit.``
     """

@@ -67,7 +67,8 @@ class NihExporter:
 
     Format: ``RePORTER_PRJABS_C_FYyyyy.csv`` with the columns APPLICATION_ID and ABSTRACT_TEXT (RFC 4180 with line
     breaks inside quotes), https://reporter.nih.gov/exporter. Tables of any size are read as streams.
-    Record unit: a row. Id: ``nih:APPLICATION_ID``.
+    Record unit: a row.
+    Id: ``nih:APPLICATION_ID``.
     Text, ``clean``: white space collapsed, leading form phrases stripped until none is left; cells that are no UTF-8
     are read as cp1252; `title` puts the project's title before it. ``pile``: bad bytes dropped, each phrase of a fixed
     list stripped once::
@@ -81,8 +82,9 @@ class NihExporter:
     and end (or the other columns that the table of abstracts has). URL: the project's page.
     Licence: public domain (works of the United States government and grant records).
     Skip reasons: ``no_abstract``, ``too_short`` (clean), ``repeated``, ``same_abstract`` (clean), ``project_table``,
-    ``not_a_table``. Quarantined: ``parse_error``, ``truncated`` (it ends inside quotes), ``too_large`` (a row above
-    `max_row_bytes`), ``no_columns``, ``wrong_format``.
+    ``not_a_table``.
+    Quarantined: ``parse_error``, ``truncated`` (it ends inside quotes), ``too_large`` (a row above `max_row_bytes`),
+    ``no_columns``, ``wrong_format``.
     """
 
     style: Literal["clean", "pile"] = "clean"

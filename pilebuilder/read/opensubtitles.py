@@ -25,13 +25,17 @@ _SPACED = re.compile(r" (?=[.,!?;:%)\]}'’])|(?<=[(\[{]) | (?=n't\b)|(?<=\.\.) 
 class OpenSubtitles:
     """One subtitle file a document, from OPUS zips, single XML files, or loose srt and vtt files.
 
-    Specification: OPUS OpenSubtitles (Lison and Tiedemann 2016), ``{year}/{imdb}/{subtitle}.xml`` with
-    ``document/s/(time|w|text)`` and ``meta``; SubRip; WebVTT (W3C). Record unit: a subtitle file. Key:
-    ``opensub:IMDB/SUBTITLE``, else the file's name. Text, clean style: one sentence a line; speaker dashes, sound tags
-    and music signs, styling codes and credits removed; tokens joined without the tokeniser's blanks. Pile style: each
-    sentence without leading ``-`` and ``/``, in double quotes, joined by one space (Gao et al. 2020). Meta: subtitle,
-    imdb, year, language, genre, country, duration, confidence, sentences. Licence: the card's. Skipped:
-    ``service_file`` (OPUS's README and licence, alignments), ``machine_translated``, ``confidence``, ``no_text``.
+    Format: OPUS OpenSubtitles (Lison and Tiedemann 2016), ``{year}/{imdb}/{subtitle}.xml`` with
+    ``document/s/(time|w|text)`` and ``meta``; SubRip; WebVTT (W3C).
+    Record unit: a subtitle file.
+    Id: ``opensub:IMDB/SUBTITLE``, else the file's name.
+    Text, clean style: one sentence a line; speaker dashes, sound tags and music signs, styling codes and credits
+    removed; tokens joined without the tokeniser's blanks. Pile style: each sentence without leading ``-`` and ``/``,
+    in double quotes, joined by one space (Gao et al. 2020).
+    Metadata: subtitle, imdb, year, language, genre, country, duration, confidence, sentences.
+    Licence: the card's.
+    Skip reasons: ``service_file`` (OPUS's README and licence, alignments), ``machine_translated``, ``confidence``,
+    ``no_text``.
     Quarantined: ``truncated``, ``parse_error`` and their like for a file that does not parse; ``wrong_format``.
 
     ``<s id="1"><time .../><w>Who</w> <w>is</w> <w>it</w><w>?</w></s>`` gives ``Who is it?``

@@ -19,12 +19,16 @@ Column = Annotated[str | None, Field(max_length=200, description="column of this
 class Parquet:
     """Apache Parquet, one document a row.
 
-    Record unit: a row. Key: the column `id` (string or number), else ``FILE#ROW`` from 1. Offset: the row's number
-    from 0. Text: the column `text`, as it is; the columns `url`, `date` and `licence` become the document's own; every
-    other column but binary ones goes to the meta as JSON. Licence: the row's, else the raw file's. Skipped:
-    ``empty_text`` (null or blank). Quarantined: ``no_text`` (no such column of strings), ``truncated`` (no footer),
-    ``wrong_format``, and ``corrupt`` for a row group that cannot be read; the others go on. Page checksums are
-    verified where the file has them.
+    Format: https://parquet.apache.org/docs/file-format/.
+    Record unit: a row.
+    Id: the column `id` (string or number), else ``FILE#ROW`` from 1. Offset: the row's number from 0.
+    Text: the column `text`, as it is; the columns `url`, `date` and `licence` become the document's own.
+    A row ``{"text": "One.", "lang": "en"}`` gives ``One.``
+    Metadata: every other column but binary ones, as JSON.
+    Licence: the row's, else the raw file's.
+    Skip reasons: ``empty_text`` (null or blank).
+    Quarantined: ``no_text`` (no such column of strings), ``truncated`` (no footer), ``wrong_format``, and ``corrupt``
+    for a row group that cannot be read; the others go on. Page checksums are verified where the file has them.
     """
 
     text: Annotated[str, Field(min_length=1, max_length=200, description="column of the text")] = "text"

@@ -21,12 +21,17 @@ if TYPE_CHECKING:
 class Pdf:
     """PDF files with a text layer, loose or in a tar or zip: one document a file.
 
-    Record unit: a file. Key: its name (``ARCHIVE/MEMBER`` in an archive). Text: PDFium's, page by page, in a child
-    process with limits; running heads (lines repeated on many pages) and page numbers removed, words joined that a
-    hyphen at a line's end had cut, lines of a paragraph joined, ligatures written out. Meta: title, author, pages.
-    Skipped: ``no_text_layer`` (under `min_chars_per_page` on average: scans). Quarantined, one file each:
-    ``encrypted``, ``truncated`` (no ``%%EOF`` at the end), ``wrong_format``, ``parse_error``, ``crash``, ``timeout``,
-    ``memory``, ``too_large``. Pages beyond `max_pages` are left out and the meta says so.
+    Format: ISO 32000, read by PDFium.
+    Record unit: a file.
+    Id: its name (``ARCHIVE/MEMBER`` in an archive).
+    Text: PDFium's, page by page, in a child process with limits; running heads (lines repeated on many pages) and page
+    numbers removed, words joined that a hyphen at a line's end had cut, lines of a paragraph joined, ligatures written
+    out; the lines ``The cat sat on the``, ``win-``, ``dow sill.`` give ``The cat sat on the window sill.``
+    Metadata: title, author, pages. Pages beyond `max_pages` are left out and the metadata say so.
+    Licence: the raw file's.
+    Skip reasons: ``no_text_layer`` (under `min_chars_per_page` on average: scans).
+    Quarantined, one file each: ``encrypted``, ``truncated`` (no ``%%EOF`` at the end), ``wrong_format``,
+    ``parse_error``, ``crash``, ``timeout``, ``memory``, ``too_large``.
     """
 
     max_pages: Annotated[int, Field(ge=1, le=100_000, description="pages read of one file")] = 2000

@@ -26,14 +26,18 @@ _SINGLE = ("date", "language", "publisher", "rights", "source")
 class PhilPapers:
     """OAI-PMH records with their abstracts, or PDF and text files of papers, one document each.
 
-    Specification: OAI-PMH 2.0 with Dublin Core (``oai_dc``); PDF by PDFium in a child process with limits, as the
-    reader `pdf`. Record unit: a ``record`` element, or a file. Key: ``philpapers:KEY``, KEY being the last part of the
-    OAI identifier or the file's name without suffix. Text of a record: title, blank line, description. Text of a
-    paper: running heads and page numbers removed, paragraphs joined; papers under `min_chars` are scans or slips.
-    Meta: title, creators, subjects, types, identifiers, date, language, datestamp; lists keep every value. Licence: a
-    Creative Commons address in the record's rights, else the card's. Skipped: ``deleted`` (the repository withdrew
-    it), ``no_text``, ``too_short``, ``no_text_layer``, ``response`` (an OAI answer without records). Quarantined:
-    ``truncated``, ``parse_error``, ``oai_error`` and those of the reader `pdf`.
+    Format: OAI-PMH 2.0 with Dublin Core (``oai_dc``); PDF by PDFium in a child process with limits, as the reader
+    `pdf`.
+    Record unit: a ``record`` element, or a file.
+    Id: ``philpapers:KEY``, KEY being the last part of the OAI identifier or the file's name without suffix.
+    Text of a record: title, blank line, description.
+    Text of a paper: running heads and page numbers removed, paragraphs joined; papers under `min_chars` are scans or
+    slips.
+    Metadata: title, creators, subjects, types, identifiers, date, language, datestamp; lists keep every value.
+    Licence: a Creative Commons address in the record's rights, else the card's.
+    Skip reasons: ``deleted`` (the repository withdrew it), ``no_text``, ``too_short``, ``no_text_layer``, ``response``
+    (an OAI answer without records).
+    Quarantined: ``truncated``, ``parse_error``, ``oai_error`` and those of the reader `pdf`.
 
     ``<dc:title>On X</dc:title><dc:description>X is Y.</dc:description>`` gives ``On X``, blank line, ``X is Y.``
     """

@@ -3,7 +3,8 @@
 Format: https://dtd.nlm.nih.gov/ncbi/pubmed/doc/out/ (PubmedArticleSet), or the tagged MEDLINE format. An XML file is
 cut at ``</PubmedArticle>``, each citation is parsed on its own, reference lists and history are not parsed at all.
 
-Record unit: one PubmedArticle or PubmedBookArticle. Id: ``pubmed:{PMID}``; a newer version is the same document.
+Record unit: one PubmedArticle or PubmedBookArticle.
+Id: ``pubmed:{PMID}``; a newer version is the same document.
 Text, ``clean``::
 
     Title without the brackets of a translation

@@ -17,16 +17,19 @@ from pilebuilder.registry import reader
 class RedditSubmissions:
     """Monthly submission dumps (``RS_YYYY-MM.zst`` with a 2 GiB window; older ``.bz2``, ``.xz``; JSON lines).
 
-    Record unit: a submission. With ``take: self`` (default) each self post is a document: title, blank line, its
-    Markdown; key ``reddit:ID``. With ``take: links`` each outbound address is one: its text is the titles under which
-    it was submitted, its URL the address, key ``owt2:SHA1`` of the address; submissions of one address are grouped
-    (external sort, memory bounded) and their scores added, as OpenWebText2 did before it fetched the pages. Meta:
-    title, subreddit, score, comments, domain, over_18, author unless `hide_users`; for links ``reddit_id``,
+    Format: JSON lines with the fields of Reddit's submissions (https://www.reddit.com/dev/api), as archived by month.
+    Record unit: a submission; with ``take: links`` an outbound address with all its submissions, which are grouped
+    (external sort, memory bounded) and their scores added, as OpenWebText2 did before it fetched the pages.
+    Id: ``reddit:ID``; of links ``owt2:SHA1`` of the address.
+    Text, of a self post: title, blank line, its Markdown; ``{"title": "T", "selftext": "Body."}`` gives ``T``, an
+    empty line, ``Body.`` Of links: the titles under which the address was submitted; the URL is the address.
+    Metadata: title, subreddit, score, comments, domain, over_18, author unless `hide_users`; for links ``reddit_id``,
     ``subreddit``, ``reddit_score``, ``reddit_title``, ``reddit_created_utc`` as lists. Date: created_utc.
-
-    Skipped: ``link`` or ``self`` (what `take` does not ask for), ``score`` (under `min_score`, for links the sum),
-    ``deleted`` (removed text or author), ``over_18`` (with `skip_over_18`), ``empty_text``, and for links ``url``
-    (short, spaces, not http), ``host`` and ``suffix`` (the lists of the original: media, file hosts, binaries).
+    Licence: the raw file's; posts belong to their authors.
+    Skip reasons: ``link`` or ``self`` (what `take` does not ask for), ``score`` (under `min_score`, for links the
+    sum), ``deleted`` (removed text or author), ``over_18`` (with `skip_over_18`), ``empty_text``, and for links
+    ``url`` (short, spaces, not http), ``host`` and ``suffix`` (the lists of the original: media, file hosts,
+    binaries).
     Quarantined: ``bad_json``, ``bad_utf8``, ``no_id``, ``too_large``, one line each; ``truncated``, ``corrupt``, ...
     """
 

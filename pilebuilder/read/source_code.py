@@ -17,17 +17,22 @@ from pilebuilder.registry import reader
 class SourceCode:
     """Source files, one document each: loose, or in a repository's tarball or zip (as code hosts serve them).
 
-    Record unit: a file. Key: ``gh:OWNER/REPO@COMMIT:PATH`` when the fetch stage says which repository it is, else
-    ``ARCHIVE/PATH`` or the file's name. Text: verbatim, decoded as UTF-8 or by detection; of notebooks, the sources of
-    their cells. Meta: path, language (by name or ``#!`` line), repository, commit, stars, ``encoding`` if not UTF-8.
+    Format: any text; archives as ``https://api.github.com/repos/OWNER/REPO/tarball`` gives them; notebooks: nbformat
+    4.
+    Record unit: a file.
+    Id: ``gh:OWNER/REPO@COMMIT:PATH`` when the fetch stage says which repository it is, else ``ARCHIVE/PATH`` or the
+    file's name.
+    Text: verbatim, decoded as UTF-8 or by detection; of notebooks, the sources of their cells; ``b"def f():\\r\\n
+    pass\\r\\n"`` gives the same two lines.
+    Metadata: path, language (by name or ``#!`` line), repository, commit, stars, ``encoding`` if not UTF-8.
     Licence: the file's SPDX header, else the repository's own LICENSE text, else what the raw file came with.
-
-    Skipped: ``vendored`` (a path through node_modules, vendor, third_party, dist, build, .git, ...; or
+    Skip reasons: ``vendored`` (a path through node_modules, vendor, third_party, dist, build, .git, ...; or
     ``linguist-vendored``), ``generated`` (markers in the first lines, lock files, ``linguist-generated``),
     ``minified`` (a line above `max_line`, or lines of over 200 characters on average), ``not_code`` (under 25 %
-    letters and digits), ``binary``, ``lfs_pointer``, ``link``, ``licence`` (outside `licences`), ``language``
-    (outside `languages`), ``large`` (above `max_chars`), ``hidden`` and ``extension`` (in ``style: pile``, whose rules
-    are those of the original). Quarantined: ``bad_notebook``, ``too_large``, and what ends an archive early.
+    letters and digits), ``binary``, ``lfs_pointer``, ``link``, ``licence`` (outside `licences`), ``language`` (outside
+    `languages`), ``large`` (above `max_chars`), ``hidden`` and ``extension`` (in ``style: pile``, whose rules are
+    those of the original).
+    Quarantined: ``bad_notebook``, ``too_large``, and what ends an archive early.
     """
 
     empty_is_normal: ClassVar[bool] = True  # __init__.py and its like

@@ -1,7 +1,7 @@
 """Stack Exchange data dumps: ``{site}.7z`` with eight tables, or a ``Posts.xml`` of its own.
 
-Format: https://meta.stackexchange.com/questions/2677 (database schema of the dump). ``Posts.xml`` is UTF-8 with a
-byte order mark, one ``<row .../>`` a line, everything in attributes, the body as escaped HTML.
+Format: https://meta.stackexchange.com/questions/2677 (database schema of the dump). ``Posts.xml`` is UTF-8 with a byte
+order mark, one ``<row .../>`` a line, everything in attributes, the body as escaped HTML.
 
 Record unit: a question with its kept answers, at most `max_answers`, the accepted one and those that score at least
 `min_answer_score`, best first. Every other row is counted: see skip reasons.
@@ -19,15 +19,15 @@ Text, from ``<p>How?</p>`` and ``<p>So.</p>``::
     So.
 
 ``clean`` writes code blocks in fences, inline code in backticks, lists and quotes as Markdown, links as their text.
-``pile`` is the original: all text nodes as they are, runs of three or more newlines as two, a newline pair at the
-end, and a question is lost when its number of answers is not the one it declares.
+``pile`` is the original: all text nodes as they are, runs of three or more newlines as two, a newline pair at the end,
+and a question is lost when its number of answers is not the one it declares.
 Metadata: site, question_id, answer_ids, title, tags, score, created, authors, author_ids.
-Licence: `ContentLicense` of question and answers, else by date (CC BY-SA 2.5 before 2011-04-08, 3.0 before
-2018-05-02, 4.0 after); several make one SPDX expression. The URL and the authors are the attribution.
+Licence: `ContentLicense` of question and answers, else by date (CC BY-SA 2.5 before 2011-04-08, 3.0 before 2018-05-02,
+4.0 after); several make one SPDX expression. The URL and the authors are the attribution.
 Skip reasons: ``other_table``; per row ``other_post_type``, ``watermark`` (planted posts, ids from 1,000,000,000),
 ``no_kept_answer`` (question), ``answer_not_kept``, ``answer_unkept_question`` (its question is quarantined or lost),
-``orphan_answer``, ``answer_count_mismatch`` (pile).
-Rows of the table = documents + answers in them + skipped + quarantined.
+``orphan_answer``, ``answer_count_mismatch`` (pile). Rows of the table = documents + answers in them + skipped +
+quarantined.
 """
 
 from __future__ import annotations

@@ -20,12 +20,18 @@ Charset = Annotated[str | None, Field(max_length=40, description="encoding of th
 class Text:
     """Plain text files, one document each: loose, compressed, or packed in a tar or zip.
 
-    Record unit: a file. Key: the file's name (``ARCHIVE/MEMBER`` in an archive). Text: the whole file, decoded by byte
-    order mark, the given `charset`, UTF-8, detection, cp1252, in this order; newlines unified, control characters
-    other than tab and newline removed, Unicode in NFC. Meta: ``encoding`` when it was not UTF-8. Licence: the raw
-    file's. Offset: of the member in the archive. Skipped: ``binary`` (a NUL byte and no UTF-16 mark), ``empty_text``,
-    ``link``, ``special_file``, ``not_named`` (another suffix than `suffixes` asks for). Quarantined: ``too_large``,
-    ``wrong_format`` (an HTML page under a text's name), and what ends a stream or archive: ``truncated``, ``corrupt``.
+    Format: text in any encoding; tar (POSIX.1-2017) and zip (APPNOTE 6.3).
+    Record unit: a file.
+    Id: the file's name (``ARCHIVE/MEMBER`` in an archive).
+    Text: the whole file, decoded by byte order mark, the given `charset`, UTF-8, detection, cp1252, in this order;
+    newlines unified, control characters other than tab and newline removed, Unicode in NFC; ``b"caf\\xe9\\r\\n"``
+    gives ``café`` and a newline.
+    Metadata: ``encoding`` when it was not UTF-8.
+    Licence: the raw file's. Offset: of the member in the archive.
+    Skip reasons: ``binary`` (a NUL byte and no UTF-16 mark), ``empty_text``, ``link``, ``special_file``, ``not_named``
+    (another suffix than `suffixes` asks for).
+    Quarantined: ``too_large``, ``wrong_format`` (an HTML page under a text's name), and what ends a stream or archive:
+    ``truncated``, ``corrupt``.
     """
 
     charset: Charset = None

@@ -1,11 +1,12 @@
 """US patents: the background of the invention, from every full-text form of the Patent Office since 1976.
 
-Formats: Green Book / APS (``PATN`` blocks of tagged lines, 1976-2001), Red Book v2.4/2.5 (``PATDOC``, SGML and XML,
+Format: Green Book / APS (``PATN`` blocks of tagged lines, 1976-2001), Red Book v2.4/2.5 (``PATDOC``, SGML and XML,
 2001-2004), v4.x (``us-patent-grant``, ``us-patent-application``, 2005 on), application publications v1.5
 (``patent-application-publication``, 2001-2004); weekly zips or files of many documents one after the other, each XML
 document with its own declaration.
 
-Record unit: one patent or application. Id: ``uspto:US{number}{kind}`` without leading zeros.
+Record unit: one patent or application.
+Id: ``uspto:US{number}{kind}`` without leading zeros.
 Text, ``clean``: from the heading that names the background, prior art or related art, through the sub-headings under
 it, up to the summary, the drawings, the description or the claims; without such a heading the brief summary up to its
 summary. Headings are lines, paragraphs are separated by a blank line, formulas, tables and structures are

@@ -17,17 +17,19 @@ from pilebuilder.registry import reader
 class Warc:
     """WARC (ISO 28500), WET and ARC 1.0 files, plain or compressed: each HTML page becomes its text.
 
+    Format: ISO 28500:2017; https://archive.org/web/researcher/ArcFileFormat.php; crawls as Common Crawl writes them.
     Record unit: a ``response`` record (``conversion`` in WET files); other types carry no document and are not
-    counted. Key: ``cc:CRAWL:DIGEST URL`` from the crawl in the file's name, the payload's SHA-1 and the address, so
-    the same page in the same crawl keeps its id wherever the file is cut. Text: by `extractor`; see
-    `pilebuilder.read.html` for encodings and the rule of ``union``. Meta: title, charset, digest, crawl, status,
-    content type, IP address if kept by the crawler, ``truncated`` (WARC-Truncated). Signals: ``html.lang`` and
-    ``html.text_share`` (text per markup), for filters that want to judge the page and not its text alone. Date:
-    WARC-Date. URL: WARC-Target-URI. Licence: the page's own ``rel="license"`` link to Creative Commons, else the raw
-    file's.
-
-    Skipped: ``status`` (not 200), ``content_type`` (not HTML), ``not_http`` (DNS and the like), ``revisit`` is not
-    counted, ``noai`` (only with `respect_noai`), ``empty_text``. Quarantined, one record each: ``corrupt``,
+    counted.
+    Id: ``cc:CRAWL:DIGEST URL`` from the crawl in the file's name, the payload's SHA-1 and the address, so the same
+    page in the same crawl keeps its id wherever the file is cut.
+    Text: by `extractor`; see `pilebuilder.read.html` for encodings and the rule of ``union``.
+    ``<body><nav>Home</nav><main><h1>One</h1><p>It is.</p></main></body>`` gives ``One``, an empty line, ``It is.``
+    Metadata: title, charset, digest, crawl, status, content type, IP address if kept by the crawler, ``truncated``
+    (WARC-Truncated). Signals: ``html.lang`` and ``html.text_share`` (text per markup), for filters that want to judge
+    the page and not its text alone. Date: WARC-Date. URL: WARC-Target-URI.
+    Licence: the page's own ``rel="license"`` link to Creative Commons, else the raw file's.
+    Skip reasons: ``status`` (not 200), ``content_type`` (not HTML), ``not_http`` (DNS and the like), ``revisit`` is
+    not counted, ``noai`` (only with `respect_noai`), ``empty_text``. Quarantined, one record each: ``corrupt``,
     ``truncated``, ``bad_record``, ``bad_length``, ``bad_http``, ``too_large``, ``html_limit``, and what the sandbox
     reports (``crash``, ``timeout``, ``memory``). After a damaged gzip member reading goes on at the next record.
     """

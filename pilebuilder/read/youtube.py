@@ -23,14 +23,19 @@ OPEN_LICENCE = "Creative Commons Attribution"
 class YouTube:
     """One caption track a document.
 
-    Specification: json3 and timed text as YouTube serves them, WebVTT (W3C), SubRip; file names as yt-dlp writes them,
-    ``NAME [VIDEO].LANGUAGE.EXT``. Record unit: a track. Key: ``yt:VIDEO:LANGUAGE`` when the name tells both, else the
-    file's name. Text, clean style: cues as one running text, rolling repetitions, sound tags and music signs removed.
-    Pile style: one cue a line (Gao et al. 2020 also put several languages of one video into one document by minutes;
-    here a track stays a document). Meta: video_id, language, automatic, cues, seconds. Licence: what the fetch stage
-    recorded. Skipped: ``automatic`` (speech recognition; the Pile took captions made by people), ``live_chat``,
+    Format: json3 and timed text as YouTube serves them, WebVTT (W3C), SubRip; file names as yt-dlp writes them, ``NAME
+    [VIDEO].LANGUAGE.EXT``.
+    Record unit: a track.
+    Id: ``yt:VIDEO:LANGUAGE`` when the name tells both, else the file's name.
+    Text, clean style: cues as one running text, rolling repetitions, sound tags and music signs removed. Pile style:
+    one cue a line (Gao et al. 2020 also put several languages of one video into one document by minutes; here a track
+    stays a document).
+    Metadata: video_id, language, automatic, cues, seconds.
+    Licence: what the fetch stage recorded.
+    Skip reasons: ``automatic`` (speech recognition; the Pile took captions made by people), ``live_chat``,
     ``metadata`` (info.json), ``licence`` (a recorded licence that is not Creative Commons Attribution, clean style),
-    ``no_text``. Quarantined: ``wrong_format``, ``truncated``, ``bad_json``, ``parse_error``.
+    ``no_text``.
+    Quarantined: ``wrong_format``, ``truncated``, ``bad_json``, ``parse_error``.
 
     ``{"events":[{"tStartMs":0,"dDurationMs":900,"segs":[{"utf8":"Hello"},{"utf8":" there"}]}]}`` gives ``Hello there``
     """

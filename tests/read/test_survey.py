@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pilebuilder.read.copies import Seen
 from pilebuilder.read.pubmed_order import Pmids, in_order
 from tests.read.drive import run_component
 from tests.read.fixtures import jsonl, tar
@@ -179,3 +180,11 @@ def test_a_cut_file_gives_the_stories_that_are_in_it(tmp_path: Path) -> None:
     documents, ledger, _ = run_component(tmp_path, "hackernews", {"a.jsonl.gz": cut})
     assert [row["text"].split("\n")[0] for row in documents.values()][:1] == ["Story 1"]
     assert ledger["truncated"] == 1
+
+
+def test_words_that_were_seen() -> None:
+    draw, held, seen = random.Random(4), set[int](), Seen()
+    for _ in range(30_000):
+        word = draw.randrange(-20_000, 20_000) * 3**25
+        assert seen.note(word) == (word in held)
+        held.add(word)
