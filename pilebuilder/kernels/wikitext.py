@@ -15,339 +15,56 @@ import numpy as np
 from numba import types
 
 from pilebuilder.kernels.jit import BYTES, INT64, INT64S, address, byte, device, i64, kernel, set_byte, set_i64
-
-PAD = 16
-DEPTH = 200
-ARGS = 8
-WIDTH = 4 + ARGS
-"""A row of the stack: kind, length of the output at its begin, place in the input after its opening, pipes seen, and
-where each of the first `ARGS` arguments begins in the output (of a link: where its target ends in the input)."""
-TEMPLATE, ARGUMENT, LINK, EXTERNAL, TABLE, HTML_TABLE = 1, 2, 3, 4, 5, 6
-
-LONGEST_NAME = 300
-"""Bytes in which a template's or a namespace's name must end."""
-
-# What becomes of a template: dropped unless its name is in the table with one of these.
-KEEP, LITERAL, PREFIX, CONVERT, RATIO, LAST = 1, 2, 3, 4, 5, 6
-# What becomes of a tag and of what stands in it.
-STRIP, DROP, RAW, MATH, BREAK, SPACE, TABLE_TAG = 1, 2, 3, 4, 5, 6, 7
-
-# Places in `env`.
-B, N, OUT, STACK, NAMES, ENDS, TEMPLATES, TAGS, PREFIXES, ACTIONS, STRINGS, TAG_ACTIONS = range(12)
-I, O, LINE, DEEP, FRESH, TITLE_END, LINE_END = range(12, 19)  # noqa: E741 - input, output
-ABSENT = 19
-MOST_TAGS = 128
-ENV = ABSENT + MOST_TAGS
-"""From `ABSENT` on, one entry a tag: 1 once no end tag was found for it, so that nobody looks for it again."""
+from pilebuilder.kernels.wikitext_braces import begin_external, end_braces, end_link, is_address, next_part
+from pilebuilder.kernels.wikitext_stack import (
+    ABSENT,
+    ACTIONS,
+    ARGUMENT,
+    BREAK,
+    DEEP,
+    ENDS,
+    ENV,
+    EXTERNAL,
+    FRESH,
+    HTML_TABLE,
+    LINE,
+    LINE_END,
+    LINK,
+    MATH,
+    NAMES,
+    OUT,
+    PREFIXES,
+    RAW,
+    SPACE,
+    STACK,
+    STRINGS,
+    STRIP,
+    TABLE,
+    TABLE_TAG,
+    TAG_ACTIONS,
+    TAGS,
+    TEMPLATE,
+    TEMPLATES,
+    TITLE_END,
+    B,
+    I,
+    N,
+    O,
+    copy,
+    drop,
+    emit,
+    innermost,
+    kind_on_top,
+    letter,
+    lookup,
+    lower,
+    push,
+)
 
 _OUT = types.Array(types.uint8, 1, "C")
 _LONGS = types.Array(types.int64, 1, "C")
 _SPECIAL = np.zeros(256, np.uint8)
 _SPECIAL[np.frombuffer(b"{}[]|<'\n_=", np.uint8)] = 1
-
-
-@device
-def _lower(c: int) -> int:
-    return c + 32 if 65 <= c <= 90 else c
-
-
-@device
-def _letter(c: int) -> bool:
-    return 97 <= _lower(c) <= 122
-
-
-@device
-def _lookup(env: int, first: int, count: int, start: int, stop: int) -> int:
-    """Which of `count` names from the `first` on a span of the input is, from 0; -1 for none.
-
-    Compared in ASCII lower case, ``_`` as a space, white space around ignored. A name that ends in ``*`` stands for
-    all that begin so.
-    """
-    b, names, ends = i64(env, B), i64(env, NAMES), i64(env, ENDS)
-    while start < stop and byte(b, start) <= 32:
-        start += 1
-    while stop > start and byte(b, stop - 1) <= 32:
-        stop -= 1
-    begin = i64(ends, first - 1) if first else 0
-    for k in range(first, first + count):
-        end = i64(ends, k)
-        whole = byte(names, end - 1) != 42
-        size = end - begin - (0 if whole else 1)
-        if size == stop - start or (not whole and size < stop - start):
-            j = 0
-            while j < size:
-                c = _lower(byte(b, start + j))
-                if (32 if c == 95 else c) != byte(names, begin + j):
-                    break
-                j += 1
-            if j == size:
-                return k - first
-        begin = end
-    return -1
-
-
-@device
-def _copy(source: int, start: int, stop: int, out: int, o: int) -> int:
-    for k in range(start, stop):
-        set_byte(out, o, byte(source, k))
-        o += 1
-    return o
-
-
-@device
-def _emit(env: int, c: int) -> None:
-    o = i64(env, O)
-    set_byte(i64(env, OUT), o, c)
-    set_i64(env, O, o + 1)
-
-
-@device
-def _cut(env: int, o: int) -> None:
-    """Set the length of the output, which may end before the current line began."""
-    set_i64(env, O, o)
-    set_i64(env, LINE, min(i64(env, LINE), o))
-
-
-# The stack -----------------------------------------------------------------------------------------------------------
-
-
-@device
-def _push(env: int, kind: int, skip: int) -> None:
-    """Begin a construct whose opening has `skip` bytes; beyond `DEPTH` it is not followed any more."""
-    depth, i = i64(env, DEEP), i64(env, I) + skip
-    set_i64(env, I, i)
-    if depth < DEPTH:
-        row = i64(env, STACK) + 8 * depth * WIDTH
-        set_i64(row, 0, kind)
-        set_i64(row, 1, i64(env, O))
-        set_i64(row, 2, i)
-        set_i64(row, 3, 0)
-        set_i64(env, DEEP, depth + 1)
-
-
-@device
-def _row(env: int, depth: int) -> int:
-    """Address of the row of the construct at `depth`, from 1."""
-    return i64(env, STACK) + 8 * (depth - 1) * WIDTH
-
-
-@device
-def _top(env: int) -> int:
-    """Kind of the innermost construct, 0 for none."""
-    depth = i64(env, DEEP)
-    return i64(_row(env, depth), 0) if depth else 0
-
-
-@device
-def _innermost(env: int, kind: int) -> int:
-    """Depth of the innermost construct of a kind, 0 for none."""
-    depth = i64(env, DEEP)
-    while depth > 0 and i64(_row(env, depth), 0) != kind:
-        depth -= 1
-    return depth
-
-
-@device
-def _drop(env: int, depth: int, skip: int) -> None:
-    """End the construct at `depth` with all in it, and take back what it wrote."""
-    _cut(env, i64(_row(env, depth), 1))
-    set_i64(env, DEEP, depth - 1)
-    set_i64(env, I, i64(env, I) + skip)
-
-
-# Templates -----------------------------------------------------------------------------------------------------------
-
-
-@device
-def _is_named(out: int, start: int, stop: int) -> bool:
-    """Whether an argument is ``name=value``."""
-    for j in range(start, min(stop, start + 40)):
-        c = byte(out, j)
-        if c == 61:
-            return True
-        if not (_letter(c) or 48 <= c <= 57 or c == 32 or c == 45 or c == 95 or c == 10):
-            return False
-    return False
-
-
-@device
-def _argument(out: int, row: int, wanted: int, o: int) -> tuple[int, int]:
-    """Where positional argument `wanted` (from 1; 0 for the last) lies in the output; (-1, -1) for none."""
-    pipes = min(i64(row, 3), ARGS)
-    seen, found, end = 0, -1, -1
-    for k in range(pipes):
-        start = i64(row, 4 + k)
-        stop = i64(row, 5 + k) if k + 1 < pipes else o
-        if not _is_named(out, start, stop):
-            seen += 1
-            if seen == wanted or wanted == 0:
-                found, end = start, stop
-    if found < 0:
-        return -1, -1
-    while found < end and byte(out, found) <= 32:
-        found += 1
-    while end > found and byte(out, end - 1) <= 32:
-        end -= 1
-    return found, end
-
-
-@device
-def _joins(out: int, start: int, stop: int) -> bool:
-    """Whether an argument of ``convert`` stands between two values: x, -, +, to, by, or, and, an en dash."""
-    a, b, size = byte(out, start), byte(out, start + 1), stop - start
-    if size == 1:
-        return a == 120 or a == 45 or a == 43
-    if size == 2:
-        return (a == 116 and b == 111) or (a == 98 and b == 121) or (a == 111 and b == 114)
-    return size == 3 and ((a == 97 and b == 110) or (a == 0xE2 and b == 0x80))
-
-
-@device
-def _convert(out: int, row: int, o: int, to: int) -> int:
-    """After the value of ``convert``: its unit, or the word, second value and unit of a range."""
-    second, second_end = _argument(out, row, 2, o)
-    third, third_end = _argument(out, row, 3, o)
-    fourth, fourth_end = _argument(out, row, 4, o)
-    if second < 0:
-        return to
-    set_byte(out, to, 32)
-    ranged = fourth >= 0 and _joins(out, second, second_end)
-    to = _copy(out, second, second_end, out, to + 1)
-    if ranged:
-        set_byte(out, to, 32)
-        to = _copy(out, third, third_end, out, to + 1)
-        set_byte(out, to, 32)
-        to = _copy(out, fourth, fourth_end, out, to + 1)
-    return to
-
-
-@device
-def _end_template(env: int, depth: int) -> None:
-    """End the template at `depth`: what its name asks for stays, or nothing."""
-    b, out, row, o, strings = i64(env, B), i64(env, OUT), _row(env, depth), i64(env, O), i64(env, STRINGS)
-    begin, start, stop = i64(row, 1), i64(row, 2), i64(row, 2)
-    longest = min(i64(env, I), start + LONGEST_NAME)
-    while stop < longest and byte(b, stop) != 124 and byte(b, stop) != 60:
-        stop += 1
-    which = _lookup(env, 0, i64(env, TEMPLATES), start, stop)
-    rule = i64(env, ACTIONS) + 32 * which
-    _drop(env, depth, 2)
-    if which < 0:
-        return
-    action, first, last = i64(rule, 0), i64(rule, 2), i64(rule, 3)
-    if action == LITERAL:
-        set_i64(env, O, _copy(strings, first, last, out, begin))
-        return
-    found, end = _argument(out, row, i64(rule, 1), o)
-    if found < 0:
-        return
-    if action == PREFIX:  # the argument moves out of the way of what comes before it
-        shift = max(begin + last - first - found, 0)
-        for k in range(end - 1, found - 1, -1):
-            set_byte(out, k + shift, byte(out, k))
-        begin = _copy(strings, first, last, out, begin)
-        found += shift
-        end += shift
-    to = _copy(out, found, end, out, begin)
-    if action == CONVERT:
-        to = _convert(out, row, o, to)
-    elif action == RATIO:
-        second, second_end = _argument(out, row, 2, o)
-        if second >= 0:
-            set_byte(out, to, 47)
-            to = _copy(out, second, second_end, out, to + 1)
-    set_i64(env, O, to)
-
-
-@device
-def _braces(env: int) -> None:
-    """At ``}}``: the end of the innermost template or argument. Links that it leaves open never end."""
-    b, i = i64(env, B), i64(env, I)
-    depth = i64(env, DEEP)
-    while depth > 0 and LINK <= i64(_row(env, depth), 0) <= EXTERNAL:
-        depth -= 1
-    kind = i64(_row(env, depth), 0) if depth else 0
-    if kind == ARGUMENT and byte(b, i + 2) == 125:
-        _drop(env, depth, 3)
-    elif kind == TEMPLATE:
-        _end_template(env, depth)
-    else:
-        set_i64(env, I, i + 2)
-
-
-# Links ---------------------------------------------------------------------------------------------------------------
-
-
-@device
-def _end_link(env: int) -> None:
-    """At ``]]`` of a link: its label, else its target; nothing for files, categories and other languages."""
-    b, out, depth, i, o = i64(env, B), i64(env, OUT), i64(env, DEEP), i64(env, I), i64(env, O)
-    row = _row(env, depth)
-    begin, start, pipes = i64(row, 1), i64(row, 2), i64(row, 3)
-    stop = i64(row, 4) if pipes else i
-    while start < stop and byte(b, start) <= 32:
-        start += 1
-    plain = start < stop and byte(b, start) == 58  # [[:File:x]] links to a file's page
-    colon = start
-    while colon < min(stop, start + LONGEST_NAME) and byte(b, colon) != 58:
-        colon += 1
-    groups = i64(env, TEMPLATES) + i64(env, TAGS)
-    _drop(env, depth, 2)
-    if (
-        not plain
-        and colon < stop
-        and byte(b, colon) == 58
-        and _lookup(env, groups, i64(env, PREFIXES), start, colon) >= 0
-    ):
-        return
-    if not pipes or o == begin:
-        o = _copy(b, start + plain, stop, out, begin)
-    set_i64(env, O, o)
-
-
-@device
-def _begin_external(env: int) -> None:
-    """At ``[`` and an address: the address goes, its label stays."""
-    b, n, i = i64(env, B), i64(env, N), i64(env, I)
-    end = i + 1
-    while end < n and byte(b, end) > 32 and byte(b, end) != 93 and byte(b, end) != 91:
-        end += 1
-    if byte(b, end) == 93:
-        set_i64(env, I, end + 1)
-    elif byte(b, end) == 32:
-        _push(env, EXTERNAL, end + 1 - i)
-    else:
-        set_i64(env, I, i + 1)
-
-
-@device
-def _is_address(b: int, i: int) -> bool:
-    """Whether an address begins here: http, ftp:, mailto:, or //."""
-    c, d = byte(b, i), byte(b, i + 1)
-    if c == 47:
-        return d == 47
-    if c == 104:
-        return d == 116 and byte(b, i + 2) == 116 and byte(b, i + 3) == 112
-    if c == 102:
-        return d == 116 and byte(b, i + 2) == 112 and byte(b, i + 3) == 58
-    return c == 109 and d == 97 and byte(b, i + 2) == 105 and byte(b, i + 3) == 108 and byte(b, i + 6) == 58
-
-
-@device
-def _pipe(env: int) -> None:
-    """At ``|`` within a construct: the next part of a link, the next argument of a template, a cell of a table."""
-    row, i, o = _row(env, i64(env, DEEP)), i64(env, I), i64(env, O)
-    kind, pipes = i64(row, 0), i64(row, 3)
-    set_i64(env, I, i + 1)
-    set_i64(row, 3, pipes + 1)
-    if kind == LINK:
-        if pipes == 0:
-            _cut(env, i64(row, 1))
-            set_i64(row, 4, i)
-        else:
-            _emit(env, 124)
-    elif kind == TEMPLATE and pipes < ARGS:
-        set_i64(row, 4 + pipes, o)
 
 
 # Tags ----------------------------------------------------------------------------------------------------------------
@@ -360,9 +77,9 @@ def _closing(env: int, i: int, start: int, size: int) -> int:
     while i < n - size - 2:
         if byte(b, i) == 60 and byte(b, i + 1) == 47:
             k = 0
-            while k < size and _lower(byte(b, i + 2 + k)) == _lower(byte(b, start + k)):
+            while k < size and lower(byte(b, i + 2 + k)) == lower(byte(b, start + k)):
                 k += 1
-            if k == size and not _letter(byte(b, i + 2 + size)):
+            if k == size and not letter(byte(b, i + 2 + size)):
                 return i
         i += 1
     return -1
@@ -395,11 +112,11 @@ def _content(env: int, which: int, action: int, start: int, size: int) -> None:
         return
     if action == MATH:
         set_byte(out, o, 36)
-        o = _copy(b, i, shut, out, o + 1)
+        o = copy(b, i, shut, out, o + 1)
         set_byte(out, o, 36)
         o += 1
     elif action == RAW:
-        o = _copy(b, i, shut, out, o)
+        o = copy(b, i, shut, out, o)
     set_i64(env, O, o)
     set_i64(env, I, _after(env, shut, 62))
 
@@ -414,11 +131,11 @@ def _markup(env: int) -> None:
     close = byte(b, i + 1) == 47
     start = i + 1 + close
     stop = start
-    while _letter(byte(b, stop)) or (stop > start and 48 <= byte(b, stop) <= 57):
+    while letter(byte(b, stop)) or (stop > start and 48 <= byte(b, stop) <= 57):
         stop += 1
-    which = _lookup(env, i64(env, TEMPLATES), i64(env, TAGS), start, stop) if stop > start else -1
+    which = lookup(env, i64(env, TEMPLATES), i64(env, TAGS), start, stop) if stop > start else -1
     if which < 0:
-        _emit(env, 60)
+        emit(env, 60)
         set_i64(env, I, i + 1)
         return
     action = i64(i64(env, TAG_ACTIONS), which)
@@ -427,13 +144,13 @@ def _markup(env: int) -> None:
     if action == BREAK:
         _end_line(env)
     elif action == SPACE:
-        _emit(env, 32)
+        emit(env, 32)
     elif action == TABLE_TAG:
-        depth = _innermost(env, HTML_TABLE) if close else 0
+        depth = innermost(env, HTML_TABLE) if close else 0
         if depth:
-            _drop(env, depth, 0)
+            drop(env, depth, 0)
         elif not close:
-            _push(env, HTML_TABLE, 0)
+            push(env, HTML_TABLE, 0)
     elif action != STRIP and not close and byte(b, end - 2) != 47:
         _content(env, which, action, start, stop - start)
 
@@ -456,7 +173,7 @@ def _trim(env: int) -> int:
 @device
 def _end_line(env: int) -> None:
     _trim(env)
-    _emit(env, 10)
+    emit(env, 10)
     set_i64(env, LINE, i64(env, O))
 
 
@@ -484,8 +201,8 @@ def _heading(env: int) -> bool:
     level = min(left - i, stop - right, 6)
     if level == 0 or right <= left:
         return False
-    _emit(env, 1)
-    _emit(env, 48 + level)
+    emit(env, 1)
+    emit(env, 48 + level)
     set_i64(env, I, i + level)
     set_i64(env, TITLE_END, stop - level)
     set_i64(env, LINE_END, min(end, n))
@@ -512,18 +229,18 @@ def _begin_line(env: int) -> None:
         i += 1
         c = byte(b, i)
     if item:
-        _emit(env, 45)
-        _emit(env, 32)
+        emit(env, 45)
+        emit(env, 32)
     while i < n and byte(b, i) == 32:
         i += 1
     set_i64(env, I, i)
     c = byte(b, i)
     if c == 123 and byte(b, i + 1) == 124:
-        _push(env, TABLE, 2)
+        push(env, TABLE, 2)
     elif c == 124 and byte(b, i + 1) == 125 and byte(b, i + 2) != 125:
-        depth = _innermost(env, TABLE)
+        depth = innermost(env, TABLE)
         if depth:
-            _drop(env, depth, 2)
+            drop(env, depth, 2)
 
 
 @device
@@ -534,7 +251,7 @@ def _quotes(env: int) -> None:
     while byte(b, i + run) == 39:
         run += 1
     for _ in range(1 if run == 1 or run == 4 else max(run - 5, 0)):
-        _emit(env, 39)
+        emit(env, 39)
     set_i64(env, I, i + run)
 
 
@@ -548,7 +265,7 @@ def _magic(env: int) -> None:
     if byte(b, i + 1) == 95 and end > i + 2 and byte(b, end) == 95 and byte(b, end + 1) == 95:
         set_i64(env, I, end + 2)
     else:
-        _emit(env, 95)
+        emit(env, 95)
         set_i64(env, I, i + 1)
 
 
@@ -561,31 +278,31 @@ def _open(env: int, c: int, following: int) -> None:
     b, i = i64(env, B), i64(env, I)
     if c == 123 and following == 123:
         if byte(b, i + 2) == 123 and byte(b, i + 3) != 123:
-            _push(env, ARGUMENT, 3)
+            push(env, ARGUMENT, 3)
         else:
-            _push(env, TEMPLATE, 2)
+            push(env, TEMPLATE, 2)
     elif c == 91 and following == 91:
-        _push(env, LINK, 2)
-    elif c == 91 and _is_address(b, i + 1):
-        _begin_external(env)
+        push(env, LINK, 2)
+    elif c == 91 and is_address(b, i + 1):
+        begin_external(env)
     else:
-        _emit(env, c)
+        emit(env, c)
         set_i64(env, I, i + 1)
 
 
 @device
 def _close(env: int, c: int, following: int) -> None:
     """At ``}`` or ``]``."""
-    i, top = i64(env, I), _top(env)
+    i, top = i64(env, I), kind_on_top(env)
     if c == 125 and following == 125:
-        _braces(env)
+        end_braces(env)
     elif c == 93 and top == EXTERNAL:
         set_i64(env, DEEP, i64(env, DEEP) - 1)
         set_i64(env, I, i + 1)
     elif c == 93 and following == 93 and top == LINK:
-        _end_link(env)
+        end_link(env)
     else:
-        _emit(env, c)
+        emit(env, c)
         set_i64(env, I, i + 1)
 
 
@@ -598,19 +315,19 @@ def _special(env: int, c: int, following: int) -> None:
     elif c == 60:
         _markup(env)
     elif c == 124 and i64(env, DEEP) > 0:
-        _pipe(env)
+        next_part(env)
     elif c == 39:
         _quotes(env)
     elif c == 95:
         _magic(env)
     elif c == 10:
-        if _top(env) == EXTERNAL:
+        if kind_on_top(env) == EXTERNAL:
             set_i64(env, DEEP, i64(env, DEEP) - 1)
         _end_line(env)
         set_i64(env, FRESH, 1)
         set_i64(env, I, i64(env, I) + 1)
     else:
-        _emit(env, c)
+        emit(env, c)
         set_i64(env, I, i64(env, I) + 1)
 
 

@@ -7,21 +7,25 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pilebuilder.kernels import wikitext as kernel
-from pilebuilder.kernels.wikitext import (
+from pilebuilder.kernels.wikitext import render
+from pilebuilder.kernels.wikitext_stack import (
     BREAK,
     CONVERT,
+    DEPTH,
     DROP,
+    ENV,
     KEEP,
     LAST,
     LITERAL,
     MATH,
+    PAD,
     PREFIX,
     RATIO,
     RAW,
     SPACE,
     STRIP,
     TABLE_TAG,
+    WIDTH,
 )
 
 if TYPE_CHECKING:
@@ -109,8 +113,8 @@ class Compiled:
             [[t[1], t[2], stops[k], stops[k + 1]] for k, t in enumerate(templates)], np.int64
         ).reshape(-1)
         self._tag_actions = np.array([action for _, action in tags], np.int64)
-        self._stack = np.zeros(kernel.DEPTH * kernel.WIDTH, np.int64)
-        self._block = np.zeros(kernel.ENV, np.int64)
+        self._stack = np.zeros(DEPTH * WIDTH, np.int64)
+        self._block = np.zeros(ENV, np.int64)
         self._output = np.empty(1 << 16, np.uint8)
 
     def __call__(self, text: str) -> str:
@@ -118,8 +122,8 @@ class Compiled:
         data = (text.replace("\x01", "") if "\x01" in text else text).encode("utf-8", "replace")
         if len(self._output) < 2 * len(data) + 64:
             self._output = np.empty(4 * len(data), np.uint8)
-        size = kernel.render(
-            np.frombuffer(data + bytes(kernel.PAD), np.uint8), len(data), self._output, self._stack, self._names,
+        size = render(
+            np.frombuffer(data + bytes(PAD), np.uint8), len(data), self._output, self._stack, self._names,
             self._ends, self._counts, self._actions, self._strings, self._tag_actions, self._block,
         )  # fmt: skip
         result = self._output[:size].tobytes().decode("utf-8", "replace")
