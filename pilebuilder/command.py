@@ -278,7 +278,7 @@ def show_models() -> None:
 
     table = _table("model", "task", "size", "licence", right=2)
     for entry in models.CATALOGUE.values():
-        table.add_row(entry.name, entry.task, show_bytes(entry.path.stat().st_size), entry.licence)
+        table.add_row(entry.name, entry.task, show_bytes(entry.size), entry.licence)
     _console().print(table)
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,10 +30,17 @@ class Model:
     task: str
     card: str
     """File name of the card, a Markdown text that says what the model cannot do."""
+    beside: Mapping[str, str] = field(default_factory=dict)
+    """Further files of the model in the same folder, with their SHA-256."""
 
     @property
     def path(self) -> Path:
         return FOLDER / self.file
+
+    @property
+    def size(self) -> int:
+        """Bytes of all its files."""
+        return self.bytes + sum((self.path.parent / name).stat().st_size for name in self.beside)
 
     def read_card(self) -> str:
         """The card's text."""
@@ -60,6 +68,34 @@ CATALOGUE: dict[str, Model] = {
             task="toxicity of English sentences",
             card="card.md",
         ),
+        Model(
+            name="english.tagger",
+            file="english/tagger.zst",
+            sha256="d2d04a1fc566f463e4f6bafbf73b36036bccf013d0d7d4dac76aa4cf5e35051b",
+            bytes=332_396,
+            licence="CC-BY-SA-4.0",
+            task="parts of speech of English words, 17 universal tags",
+            card="card.md",
+        ),
+        Model(
+            name="english.sentiment",
+            file="english/sentiment.tsv.zst",
+            sha256="ced3410c56d2e92e2fed3b2624f43c036389ebbfb87a10c1c0ce6708a29485cf",
+            bytes=324_456,
+            licence="CC-BY-SA-4.0",
+            task="sentiment of English words, 90,956 entries",
+            card="card.md",
+        ),
+        Model(
+            name="gpt2",
+            file="gpt2/vocab.bpe.xz",
+            sha256="7a7f1932afdbe16b50230e3f4ef6ff1037208e6c276d97d3652608c385401f6e",
+            bytes=182_324,
+            licence="MIT",
+            task="byte-pair encoding, 50,257 tokens",
+            card="card.md",
+            beside={"encoder.json.xz": "ce4082ef288d73c17dcbaf29ed47571a1d61eef0ccd2314c7bb4fa77bdca6528"},
+        ),
     )
 }
 
@@ -78,18 +114,19 @@ def model(name: str) -> Model:
 
 
 def check(entry: Model) -> None:
-    """Raise `DigestError` unless the model's file holds the recorded bytes."""
-    try:
-        found = hashlib.sha256(entry.path.read_bytes()).hexdigest()
-    except OSError as error:
-        raise DigestError(
-            f"{entry.path}: cannot read the {entry.name} model: {error.strerror}; reinstall pilebuilder"
-        ) from error
-    if found != entry.sha256:
-        raise DigestError(
-            f"{entry.path}: the {entry.name} model has SHA-256 {found}, but {entry.sha256} is recorded;"
-            " the file was changed or damaged: reinstall pilebuilder"
-        )
+    """Raise `DigestError` unless the model's files hold the recorded bytes."""
+    for path, recorded in [(entry.path, entry.sha256), *((entry.path.parent / n, d) for n, d in entry.beside.items())]:
+        try:
+            found = hashlib.sha256(path.read_bytes()).hexdigest()
+        except OSError as error:
+            raise DigestError(
+                f"{path}: cannot read the {entry.name} model: {error.strerror}; reinstall pilebuilder"
+            ) from error
+        if found != recorded:
+            raise DigestError(
+                f"{path}: the {entry.name} model has SHA-256 {found}, but {recorded} is recorded;"
+                " the file was changed or damaged: reinstall pilebuilder"
+            )
 
 
 def locate(name_or_path: str) -> Path:

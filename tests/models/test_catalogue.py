@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import re
 import struct
 import types
@@ -20,11 +21,12 @@ from pilebuilder.models.fasttext_file import ModelFileError, load
 def test_each_shipped_file_is_the_recorded_one_and_has_a_card(name: str) -> None:
     entry = models.model(name)
     models.check(entry)
-    assert entry.path.stat().st_size == entry.bytes <= 2_000_000
+    assert entry.path.stat().st_size == entry.bytes <= entry.size <= 2_000_000
     card = entry.read_card()
-    assert entry.sha256 in card
+    for digest in (entry.sha256, *entry.beside.values()):
+        assert digest in card
     assert "cannot do" in card
-    assert (entry.path.parent / "NOTICE").is_file()
+    assert any((entry.path.parent / name).is_file() for name in ("NOTICE", "LICENSE"))
 
 
 def test_an_unknown_name_gets_the_nearest_known_one() -> None:
@@ -47,6 +49,33 @@ def test_one_changed_byte_is_refused_before_the_file_is_opened(
         models.check(damaged)
     with pytest.raises(models.DigestError, match="cannot read"):
         models.check(dataclasses.replace(entry, file="absent.ftz"))
+    beside = dataclasses.replace(
+        entry, file="lid.ftz", sha256=hashlib.sha256(raw).hexdigest(), beside={"lid.ftz": "0" * 64}
+    )
+    with pytest.raises(models.DigestError, match="0000 is recorded"):
+        models.check(beside)
+
+
+def test_every_model_of_the_package_is_in_the_catalogue() -> None:
+    """A data file of a model that no entry names would travel unchecked."""
+    known = {e.path for e in models.CATALOGUE.values()}
+    known |= {e.path.parent / name for e in models.CATALOGUE.values() for name in e.beside}
+    shipped = {p for p in models.FOLDER.rglob("*") if p.suffix in (".bin", ".ftz", ".xz", ".zst")}
+    assert shipped == known
+
+
+def test_the_commands_list_show_and_check_them(capsys: pytest.CaptureFixture[str]) -> None:
+    from pilebuilder import command
+
+    command.show_models()
+    listed = capsys.readouterr().out
+    assert command.check_models() == 0
+    checked = capsys.readouterr().out
+    for name, entry in models.CATALOGUE.items():
+        assert name in listed
+        assert f"{name}: sha256 {entry.sha256}" in checked
+        command.show_model_card(name)
+        assert entry.sha256 in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

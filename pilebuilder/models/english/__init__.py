@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pilebuilder.models import DigestError
+from pilebuilder import models
 
 if TYPE_CHECKING:
     import numpy as np
 
 FOLDER = Path(__file__).parent
-FILES = {
-    "tagger.zst": "d2d04a1fc566f463e4f6bafbf73b36036bccf013d0d7d4dac76aa4cf5e35051b",
-    "sentiment.tsv.zst": "ced3410c56d2e92e2fed3b2624f43c036389ebbfb87a10c1c0ce6708a29485cf",
-}
 SCALE = 10_000
 """Sentiment scores are kept as integers in this fraction, so that sums are exact."""
 # Endings that WordNet's own morphology takes off (morphy), by part of speech: ending -> what stands in its place.
@@ -32,17 +27,12 @@ ENDINGS = {
 
 
 def _read(name: str) -> bytes:
-    """A file of this folder, its digest checked, decompressed."""
+    """A shipped model's file, its digest checked, decompressed."""
     import zstandard
 
-    raw = (FOLDER / name).read_bytes()
-    found = hashlib.sha256(raw).hexdigest()
-    if found != FILES[name]:
-        raise DigestError(
-            f"{FOLDER / name} has SHA-256 {found}, but {FILES[name]} is recorded; the file was changed or damaged:"
-            " reinstall pilebuilder"
-        )
-    return zstandard.ZstdDecompressor().decompressobj().decompress(raw)
+    entry = models.model(name)
+    models.check(entry)
+    return zstandard.ZstdDecompressor().decompressobj().decompress(entry.path.read_bytes())
 
 
 @functools.cache
@@ -52,13 +42,13 @@ def tagger() -> np.ndarray:
 
     from pilebuilder.kernels.tagger import BITS, TAGS
 
-    return np.frombuffer(_read("tagger.zst"), np.int8).reshape(1 << BITS, len(TAGS))
+    return np.frombuffer(_read("english.tagger"), np.int8).reshape(1 << BITS, len(TAGS))
 
 
 @functools.cache
 def sentiment() -> dict[tuple[str, str], int]:
     """Score of each lemma and part of speech (n, v, a, r): positive minus negative, times `SCALE`, -1 to 1."""
-    lines = _read("sentiment.tsv.zst").decode().splitlines()[1:]
+    lines = _read("english.sentiment").decode().splitlines()[1:]
     fields = (line.split("\t") for line in lines)
     return {(lemma, pos): round(float(score) * SCALE) for lemma, pos, score in fields}
 
