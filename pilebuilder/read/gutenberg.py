@@ -34,11 +34,12 @@ _NUMBER = re.compile(r"\[e-?(?:book|text) ?#(\d+)\]", re.I)
 _IN_NAME = re.compile(r"(?:^|/)(?:pg)?(\d{1,7})(?![\d/])[^/]*$")
 _COPYRIGHTED = re.compile(r"This is a COPYRIGHTED Project Gutenberg", re.I)
 
+_CATALOGUES = ("metadata.csv", "pg_catalog.csv", ".rdf")
 NOT_PROSE = frozenset((5627, 5634, 5635, 4949, 4950, 4951, 4749, 4750, 4751, 10802, 11220))
 """Digits, tables and index files that the catalogue calls texts."""
 
 
-@reader("gutenberg", version=1)
+@reader("gutenberg", version=2)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gutenberg:
     """Project Gutenberg texts (and PG-19, which has no header): one book a file, header and footer removed.
@@ -54,7 +55,7 @@ class Gutenberg:
     URL: the book's page.
     Licence: "Public domain in the USA" unless the fetch stage knows better.
     Skip reasons: ``licence`` (the header says the book is copyrighted), ``not_prose`` (volumes of digits),
-    ``metadata`` (PG-19's metadata.csv), and those of the reader `text`.
+    ``metadata`` (PG-19's metadata.csv, the catalogue as CSV or RDF), and those of the reader `text`.
 
     ``"Title: X\\n*** START OF THIS PROJECT GUTENBERG EBOOK X ***\\nProduced by Y\\n\\nCall me Ishmael.\\n*** END OF"``
     gives ``Call me Ishmael.``
@@ -84,11 +85,11 @@ def _books(options: Gutenberg, raw: Raw) -> Iterator[Item]:
         if is_binary(found.data):
             yield binary(found)
             continue
+        if found.path.endswith(_CATALOGUES) or b"<rdf:RDF" in found.data[:2048]:
+            yield Skipped(reason="metadata", offset=found.offset, key=found.name)
+            continue
         if looks_html(found.data[:1024]):
             yield wrong_format("a plain text book", found.data, found.offset)
-            continue
-        if found.path.endswith("metadata.csv"):
-            yield Skipped(reason="metadata", offset=found.offset, key=found.name)
             continue
         text, encoding = decode(found.data, options.charset)
         header, body = split(tidy(text))

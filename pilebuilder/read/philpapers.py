@@ -17,11 +17,14 @@ if TYPE_CHECKING:
     from pilebuilder.read.sandbox import Job
 
 _OPEN = re.compile(r"creativecommons\.org/(licenses/[a-z-]+/[0-9.]+|publicdomain/[a-z]+/[0-9.]+)")
+_SPACES = re.compile(rb"\sxmlns:[\w.-]+\s*=\s*(?:\"[^\"<>]*\"|'[^'<>]*')")
+MAX_FILE, MAX_FRAME = 256 << 20, 16 << 20
+"""Bytes of a paper, and of what an answer may hold besides its records."""
 _LISTED = {"creator": "creators", "subject": "subjects", "identifier": "identifiers", "type": "types"}
 _SINGLE = ("date", "language", "publisher", "rights", "source")
 
 
-@reader("philpapers", version=1)
+@reader("philpapers", version=2)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PhilPapers:
     """OAI-PMH records with their abstracts, or PDF and text files of papers, one document each.
@@ -61,7 +64,10 @@ def _entries(options: PhilPapers, raw: Raw) -> Iterator[Item | Job[Item]]:
     from pilebuilder.read.sandbox import Job
     from pilebuilder.read.whole import looks_html, wrong_format
 
-    for found in contents(raw, limit=256 << 20):
+    if _is_xml(raw):
+        yield from _harvest(options, raw)
+        return
+    for found in contents(raw, limit=MAX_FILE):
         if not isinstance(found, Content):
             yield found
         elif b"%PDF-" in found.data[:1024]:
@@ -75,7 +81,7 @@ def _entries(options: PhilPapers, raw: Raw) -> Iterator[Item | Job[Item]]:
         elif looks_html(found.data[:1024]):
             yield wrong_format("a record or a paper", found.data, found.offset)
         elif found.data.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
-            yield from _records(options, raw, found)
+            yield from _answer(options, raw, found.name, found.offset, found.data)
         elif is_binary(found.data):
             yield binary(found)
         else:
@@ -87,30 +93,73 @@ def _key(path: str) -> str:
     return "philpapers:" + re.sub(r"\.(pdf|txt|xml)(\.\w+)?$", "", name)
 
 
-def _records(options: PhilPapers, raw: Raw, found: Any) -> Iterator[Item]:
+def _is_xml(raw: Raw) -> bool:
+    """Whether a file is XML (compressed or not): the answers of a repository, one or many in one."""
+    from pilebuilder.read.streams import open_stream
+    from pilebuilder.read.whole import looks_html
+
+    with open_stream(raw.path, expect=raw.name) as stream:
+        head = stream.read(1024).lstrip(b"\xef\xbb\xbf \t\r\n")
+    return head.startswith(b"<") and not looks_html(head)
+
+
+def _harvest(options: PhilPapers, raw: Raw) -> Iterator[Item]:
+    """Records cut out of a stream of any length, then what stands around them."""
+    from pilebuilder.ledger import context
+    from pilebuilder.read.base import Quarantined
+    from pilebuilder.read.streams import open_stream
+    from pilebuilder.read.xml import XmlError, fragment, splits
+
+    frame, spaces, count = b"", b"", 0
+    with open_stream(raw.path, expect=raw.name) as stream:
+        for piece in splits(stream.read, (b"record",)):
+            if piece.kind == "between":
+                frame += b"" if piece.data.isspace() else piece.data
+                if len(frame) > MAX_FRAME:
+                    detail = f"more than {MAX_FRAME} bytes outside of records"
+                    yield Quarantined(reason="too_large", offset=piece.offset, detail=detail)
+                    return
+                continue
+            spaces = spaces if count else b"".join(set(_SPACES.findall(frame)))
+            count += 1
+            try:
+                if piece.kind != "record":
+                    reason = "too_large" if piece.kind == "too_large" else "truncated"
+                    raise XmlError(reason, f"a record without its end: {context(piece.data[:120])}")
+                data = piece.data
+                if spaces and b"xmlns:" not in data:
+                    data = b"<record" + spaces + data[7:]
+                yield _record(options, raw, fragment(data), piece.offset)
+            except XmlError as error:
+                yield Quarantined(reason=error.reason, offset=piece.offset, detail=error.detail, key=raw.name)
+    yield from _answer(options, raw, raw.name, 0, frame, count)
+
+
+def _answer(options: PhilPapers, raw: Raw, name: str, offset: int, data: bytes, known: int = 0) -> Iterator[Item]:
+    """A whole answer, or the frame of one whose `known` records were cut out."""
     from pilebuilder.read.base import Quarantined, Skipped
     from pilebuilder.read.xml import XmlError, local, tree, words
 
     try:
-        root = tree(found.data)
+        root = tree(data)
     except XmlError as error:
-        yield Quarantined(reason=error.reason, offset=found.offset, detail=error.detail, key=found.name)
+        yield Quarantined(reason=error.reason, offset=offset, detail=error.detail, key=name)
         return
     records = [e for e in root.iter() if local(e) == "record"]
     for answer in (e for e in root.iter() if local(e) == "error"):
         if answer.get("code") == "noRecordsMatch":
             continue
         detail = f"{answer.get('code')}: {words(answer)[:160]}"
-        yield Quarantined(reason="oai_error", offset=found.offset, detail=detail, key=found.name)
+        yield Quarantined(reason="oai_error", offset=offset, detail=detail, key=name)
         return
-    if not records:
-        yield Skipped(reason="response", offset=found.offset, key=found.name)
+    if not records and not known:
+        yield Skipped(reason="response", offset=offset, key=name)
     for ordinal, record in enumerate(records):
-        yield _record(options, raw, record, found.offset + ordinal)
+        yield _record(options, raw, record, offset + ordinal)
 
 
 def _record(options: PhilPapers, raw: Raw, record: Any, offset: int) -> Item:
-    """`offset` counts records within the file: XML trees keep no byte positions."""
+    """`offset` is the record's byte, or counts records within an archive's member."""
     from pilebuilder.read.base import Record, Skipped
     from pilebuilder.read.characters import tidy
     from pilebuilder.read.xml import local, words

@@ -47,7 +47,24 @@ def test_a_record_becomes_title_and_abstract(tmp_path: Path) -> None:
 def test_a_cut_page_is_noticed(tmp_path: Path, part: int) -> None:
     whole = page(RECORD, DELETED)
     found = read(tmp_path, whole[: len(whole) * part // 20])
-    assert [type(i) for i in found] == [Quarantined]
+    assert isinstance(found[-1], Quarantined)
+    assert {i.reason for i in found if isinstance(i, Quarantined)} == {"truncated"}
+
+
+def test_a_bad_record_costs_itself(tmp_path: Path) -> None:
+    broken = RECORD.replace("</dc:title>", "")
+    found = read(tmp_path, page(RECORD, broken, RECORD.replace("DOEOX", "DOE2")))
+    assert [getattr(i, "reason", i.key) for i in found] == ["philpapers:DOEOX", "parse_error", "philpapers:DOE2"]
+
+
+def test_prefixes_may_be_declared_at_the_top(tmp_path: Path) -> None:
+    dc = ' xmlns:dc="http://purl.org/dc/elements/1.1/"'
+    assert dc in RECORD
+    whole = page(RECORD.replace(dc, "").replace(' xmlns:oai_dc="http://www.openarchives.org/OAI/2.0/oai_dc/"\n', ""))
+    spaces = ' xmlns:oai_dc="http://www.openarchives.org/OAI/2.0/oai_dc/"' + dc
+    (found,) = read(tmp_path, whole.replace(b"<OAI-PMH", b"<OAI-PMH" + spaces.encode()))
+    assert isinstance(found, Record)
+    assert found.text == "On X\n\nX is Y."
 
 
 def test_errors_of_the_protocol_are_told(tmp_path: Path) -> None:
