@@ -1,12 +1,13 @@
 """What a training run is: typed settings, presets, and one dial for the size. Every batch size is in tokens.
 
-A run is a pure function of (digest of the tokens, `TrainConfig.digest`, version of the code). `Control` alone stays
-out of the digest: it says when to log, save and evaluate and on what device, never what is computed from which data.
+A run is a pure function of (digest of the tokens, `TrainConfig.digest`, version of the code). `Control` and `Power`
+stay out of the digest: they say when to log, save and evaluate and on what device, never what is computed.
 """
 
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -166,6 +167,18 @@ class Control(Part):
     """Carbon of the electricity, for the logbook's gCO2e (see `energy.GRID_GCO2_PER_KWH`)."""
 
 
+class Power(Part):
+    """How energy becomes carbon in the report; like `Control`, it decides nothing that is computed."""
+
+    pue: Annotated[float, Field(ge=1, le=5)] = 1.2
+    """Energy of the building over that of its machines; see `energy.PUE`."""
+    grid_gco2_per_kwh: Annotated[float, Field(ge=0)] = 480.0
+    """Grams of CO2 equivalent per kWh; see `energy.GRID_GCO2_PER_KWH`."""
+
+
+_BESIDE = {"control", "power"}
+"""Parts that stay out of the digest."""
+
 _START: dict[str, Any] = {"preset": {"type": "string"}, "depth": {"type": "integer", "minimum": 1}}
 
 
@@ -183,6 +196,7 @@ class TrainConfig(Part):
     optimizer: Optimizer = Optimizer()
     guard: Guard = Guard()
     control: Control = Control()
+    power: Power = Power()
     tokens: Tokens = Field(default=200_000_000, ge=1)
     """Tokens to train on; the last step is the one that reaches them."""
     batch_tokens: Tokens = Field(default=65_536, ge=1)
@@ -210,8 +224,13 @@ class TrainConfig(Part):
 
     @property
     def digest(self) -> str:
-        """SHA-256 (hex) of all but `control`."""
-        return hashlib.sha256(canonical(self.model_dump(mode="json", exclude={"control"})).encode()).hexdigest()
+        """SHA-256 (hex) of `settings`."""
+        return hashlib.sha256(canonical(self.settings).encode()).hexdigest()
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Plain values of all that decides what is computed."""
+        return self.model_dump(mode="json", exclude=_BESIDE)
 
     @model_validator(mode="before")
     @classmethod
@@ -283,19 +302,17 @@ def _hint(cls: type[BaseModel], row: Any) -> str:
 
 def differences(saved: dict[str, Any], config: TrainConfig) -> str:
     """What a saved configuration has otherwise, for a message: `` (optimizer.lr: 0.001 there, 0.003 here)``."""
-    mine = config.model_dump(mode="json")
-    pairs = [
-        (
-            f"{part}.{key}" if isinstance(held, dict) else part,
-            there,
-            mine[part][key] if isinstance(held, dict) else mine[part],
-        )
-        for part, held in saved.items()
-        for key, there in (held.items() if isinstance(held, dict) else [("", held)])
-        if isinstance(mine.get(part), dict) == isinstance(held, dict)
-    ]
-    other = [f"{name}: {there} there, {here} here" for name, there, here in pairs if there != here]
-    return f" ({'; '.join(other)})" if other else ""
+    mine, there = _flat(config.settings), _flat(saved)
+    names = [name for name in {**there, **mine} if there.get(name) != mine.get(name)]
+    return f" ({'; '.join(f'{n}: {there.get(n)} there, {mine.get(n)} here' for n in names)})" if names else ""
+
+
+def _flat(content: dict[str, Any], before: str = "") -> dict[str, Any]:
+    """Nested values by dotted name."""
+    found: dict[str, Any] = {}
+    for key, value in content.items():
+        found |= _flat(value, f"{before}{key}.") if isinstance(value, dict) else {before + key: value}
+    return found
 
 
 def merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
@@ -310,6 +327,7 @@ def merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
 
 def _sized(layers: Any) -> dict[str, Any]:
     """Width 64 per layer (next multiple of 128), heads of 128 channels, 20 tokens per parameter of the blocks."""
+    # The batch grows with the power 0.383 of the tokens (nanochat's law), from the preset 124m's.
     if not isinstance(layers, int) or not 1 <= layers <= 512:
         raise ValueError(f"depth is a number of layers from 1 to 512, not {layers!r}")
     width = max(128, -(-64 * layers // 128) * 128)
@@ -317,7 +335,11 @@ def _sized(layers: Any) -> dict[str, Any]:
     # The rates of GPT-3's table 2.1 lie near this power law of the parameters.
     rate = min(2e-3, 6e-4 * (parameters / 85e6) ** -0.25)
     shape = {"layers": layers, "width": width, "heads": width // 128}
-    return {"model": shape, "tokens": 20 * parameters, "optimizer": {"lr": float(f"{rate:.2g}")}}
+    tokens = 20 * parameters
+    batch = 2 ** max(13, round(math.log2(524_288 * (tokens / 2.5e9) ** 0.383)))
+    micro = min(batch, 65_536 if width <= 1024 else 16_384)
+    rates = {"lr": float(f"{rate:.2g}")}
+    return {"model": shape, "tokens": tokens, "batch_tokens": batch, "micro_tokens": micro, "optimizer": rates}
 
 
 def _preset(layers: int, width: int, heads: int, lr: float, tokens: str, batch: int, micro: int) -> dict[str, Any]:

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from pilebuilder.errors import PilebuilderError
-from pilebuilder.train import checkpoint, parallel, scoring
+from pilebuilder.train import checkpoint, loss, parallel, scoring
 from pilebuilder.train.attention import select_backend
 from pilebuilder.train.config import TrainConfig, differences
 from pilebuilder.train.energy import Meter
@@ -90,6 +90,7 @@ class Trainer:
         if config.control.compile == "blocks" or (config.control.compile == "auto" and self.device.type == "cuda"):
             for block in self.model.blocks:
                 block.compile(dynamic=False)
+            loss.compile_slopes()
         self.objective = parallel.wrap(self.model, self.world, config.control.parallel)
         self.optimizer = Optimizer(self.model, config.optimizer, self.world)
         self.guard, self.watch = Guard(config.guard, self.device), Watch(config.guard)
@@ -171,7 +172,7 @@ class Trainer:
             return
         facts = {
             **self.identity,
-            "settings": self.config.model_dump(mode="json", exclude={"control"}),
+            "settings": self.config.settings,
             "jumps": self.source.jumps,
             "rollbacks": self.rollbacks,
             "watch": self.watch.as_json(),
@@ -253,14 +254,14 @@ class Trainer:
             documents = None if batch.documents is None else batch.documents[part]
             with parallel.accumulating(self.objective, last=start == pieces[-1]):
                 # DDP and FSDP2 average over the processes; the sum is wanted.
-                loss, nll = self.objective(
+                total, nll = self.objective(
                     batch.ids[part].long(),
                     batch.targets[part].long(),
                     documents,
                     self.world.size / targets,
                     settings.z_loss,
                 )
-                loss.backward()
+                total.backward()
             by_row.append(nll.sum(1))
         member = batch.components[None] == torch.arange(len(self.corpus.components), device=self.device)[:, None]
         nats = self.world.sum((member * torch.cat(by_row)).sum(1))
@@ -280,19 +281,19 @@ class Trainer:
         }
         rows: list[dict[str, Any]] = []
         trouble = None
-        for (step, lr, batch, _), (loss, norm, keep, *nats) in zip(self.waiting, values, strict=True):
+        for (step, lr, batch, _), (value, norm, keep, *nats) in zip(self.waiting, values, strict=True):
             seen = zip(self.corpus.components, nats, batch.predicted.tolist(), strict=True)
             row = {
                 "step": step,
-                "loss": _finite(loss),
+                "loss": _finite(value),
                 "gradient_norm": _finite(norm),
                 "lr": lr,
                 "skipped": not keep,
-                "components": {name: _finite(value / count) for name, value, count in seen if count},
+                "components": {name: _finite(sum_ / count) for name, sum_, count in seen if count},
                 "tokens": (step + 1) * self.config.batch_tokens,
             }
             rows.append(row | speed)
-            if found := self.watch.see(step, loss, bool(keep)):
+            if found := self.watch.see(step, value, bool(keep)):
                 trouble = found[0], step, found[1]
                 break
         self.waiting.clear()

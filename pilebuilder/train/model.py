@@ -31,6 +31,14 @@ class Linear(nn.Linear):  # type: ignore[misc]
         return functional.linear(x, self.weight.to(x.dtype), bias)
 
 
+def together(layers: list[Linear], x: Tensor) -> tuple[Tensor, ...]:
+    """Several layers on one input as one product: larger matrices use a GPU better, and the cast joins them anyway."""
+    weight = torch.cat([layer.weight.to(x.dtype) for layer in layers])
+    bias = None if layers[0].bias is None else torch.cat([layer.bias.to(x.dtype) for layer in layers])
+    parts: tuple[Tensor, ...] = functional.linear(x, weight, bias).split([layer.out_features for layer in layers], -1)
+    return parts
+
+
 class RMSNorm(nn.Module):  # type: ignore[misc]
     """Root mean square normalisation with a learned gain, computed in fp32."""
 
@@ -79,7 +87,8 @@ class Attention(nn.Module):  # type: ignore[misc]
 
     def forward(self, x_btd: Tensor, cos: Tensor, sin: Tensor, mask_b1tt: Tensor | None) -> Tensor:
         b, t, d = x_btd.shape
-        q, k, v = (layer(x_btd).view(b, t, self.heads, -1).transpose(1, 2) for layer in (self.q, self.k, self.v))
+        parts = together([self.q, self.k, self.v], x_btd)
+        q, k, v = (part.view(b, t, self.heads, -1).transpose(1, 2) for part in parts)
         q, k = rotate(self.q_norm(q), cos, sin), rotate(self.k_norm(k), cos, sin)
         return self.out(attend(q, k, v, mask_b1tt).transpose(1, 2).reshape(b, t, d))
 
@@ -96,9 +105,10 @@ class MLP(nn.Module):  # type: ignore[misc]
         self.gate = Linear(shape.width, shape.hidden, bias=False) if self.kind == "swiglu" else None
 
     def forward(self, x: Tensor) -> Tensor:
-        up = self.up(x)
         if self.gate is not None:
-            return self.down(functional.silu(self.gate(x)) * up)
+            gate, up = together([self.gate, self.up], x)
+            return self.down(functional.silu(gate) * up)
+        up = self.up(x)
         return self.down(functional.relu(up).square() if self.kind == "relu2" else functional.gelu(up))
 
 

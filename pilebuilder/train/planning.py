@@ -7,12 +7,22 @@ from pathlib import Path
 from typing import Any
 
 from pilebuilder.train.config import VOCABULARY_MULTIPLE, Model, TrainConfig
+from pilebuilder.train.energy import carbon
+from pilebuilder.units import show_bytes
 
 PEAK = 989e12
 """Dense bf16 FLOP/s of an H100 or H200 SXM (data sheet); the denominator of every MFU here."""
 
 ASSUMED_MFU = 0.45
 """Share of `PEAK` that `hours` assumes: an assumption, not a measurement."""
+
+
+WATTS = 700.0
+"""Power of an H100 SXM under load (its limit), for `energy_kwh`."""
+
+CHINCHILLA = (1.69, 406.4, 0.34, 410.7, 0.28)
+"""E, A, alpha, B, beta of L = E + A / N^alpha + B / D^beta, nats per token (Hoffmann et al. 2022, approach 3). Fitted
+on other text, another tokenizer and networks above 70M parameters: of the right size, not a prediction."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,16 +47,44 @@ class Plan:
     activation_bytes: int
     """Of one micro-batch: an estimate, 34 d bytes per token and layer (Korthikanti et al. 2022) and a chunk of
     logits."""
+    energy_kwh: float
+    """One GPU at `WATTS` for `hours`, times the PUE of the settings."""
+    carbon_grams: float
+    """CO2 equivalent, at the grid intensity of the settings."""
+    expected_nats_per_token: float | None
+    """By `CHINCHILLA`; None for a cut tokenizer, whose tokens are shorter than those it was fitted on."""
     passes: dict[str, float]
     """How often the run goes through each component."""
 
     def text(self) -> str:
         """One line per figure, for a person."""
-        return "\n".join(f"{name.replace('_', ' '):24} {value}" for name, value in self.as_json().items())
+        expected = self.expected_nats_per_token
+        lines = {
+            "parameters": f"{self.parameters:,} ({self.matmul_parameters:,} in matrix products)",
+            "tokens": f"{self.tokens:,} in {self.steps:,} steps, {self.tokens_per_parameter:.3g} per parameter",
+            "FLOPs": f"{self.flops:.3g} ({self.flops_per_token:.3g} per token, the whole square of attention counted)",
+            "memory": f"{show_bytes(self.state_bytes)} of weights, gradients and moments, "
+            f"about {show_bytes(self.activation_bytes)} of activations",
+            "time": f"about {_duration(self.hours)} on one H100 at {ASSUMED_MFU:.0%} of its {PEAK / 1e12:.0f} TFLOP/s",
+            "energy": f"about {self.energy_kwh:.3g} kWh and {self.carbon_grams / 1000:.3g} kg CO2e there",
+            "expected loss": "not known for a cut tokenizer"
+            if expected is None
+            else f"{expected:.2f} nats per token, if this text were Chinchilla's",
+        }
+        width = max(len(name) for name in self.passes)
+        passes = [f"  {name:{width}}  {count:.3g}" for name, count in self.passes.items()]
+        return "\n".join([*(f"{name:14} {line}" for name, line in lines.items()), "passes over", *passes])
 
     def as_json(self) -> dict[str, Any]:
         """Plain values by field name."""
         return asdict(self)
+
+
+def _duration(hours: float) -> str:
+    for unit, size in (("days", 24.0), ("hours", 1.0), ("minutes", 1 / 60)):
+        if hours >= 2 * size:
+            return f"{hours / size:.3g} {unit}"
+    return f"{hours * 3600:.3g} seconds"
 
 
 def smaller(config: TrainConfig) -> str:
@@ -95,6 +133,10 @@ def make_plan(corpus: Path, config: TrainConfig) -> Plan:
     # The logits of a chunk, their exponentials and the slope in fp32 (see `loss.CHUNK`).
     logits = 12 * min(4096, config.micro_tokens) * source.corpus.vocabulary
     seen = source.weights * tokens
+    hours = whole * tokens / (PEAK * ASSUMED_MFU) / 3600
+    kwh, grams = carbon(WATTS * hours * 3600, config.power.pue, config.power.grid_gco2_per_kwh)
+    floor, a, alpha, b, beta = CHINCHILLA
+    expected = None if config.data.vocabulary else floor + a / total**alpha + b / tokens**beta
     return Plan(
         parameters=total,
         matmul_parameters=matmul,
@@ -104,9 +146,12 @@ def make_plan(corpus: Path, config: TrainConfig) -> Plan:
         flops_per_token=whole,
         flops_per_token_causal=causal,
         flops=whole * tokens,
-        hours=whole * tokens / (PEAK * ASSUMED_MFU) / 3600,
+        hours=hours,
         state_bytes=4 * (2 * total + moments),
         activation_bytes=34 * config.model.width * config.model.layers * config.micro_tokens + logits,
+        energy_kwh=kwh,
+        carbon_grams=grams,
+        expected_nats_per_token=expected,
         passes={
             name: float(seen[i] / max(1, source.corpus.component_tokens[i]))
             for i, name in enumerate(source.corpus.components)

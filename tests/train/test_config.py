@@ -11,7 +11,8 @@ import pytest
 
 from pilebuilder import train
 from pilebuilder.errors import RecipeError
-from pilebuilder.train.config import PRESETS, Optimizer, TrainConfig, parse_tokens
+from pilebuilder.train.config import PRESETS, Optimizer, TrainConfig, differences, parse_tokens
+from pilebuilder.train.planning import smaller
 from pilebuilder.train.schedule import learning_rate
 from tests.train.small import make_corpus, small_config
 
@@ -51,7 +52,7 @@ def test_errors_name_the_field_and_the_nearest_name() -> None:
 
 def test_control_stays_out_of_the_digest_and_nothing_else_does() -> None:
     base = TrainConfig.preset("10m")
-    assert TrainConfig.preset("10m", control={"log_every": 3}).digest == base.digest
+    assert TrainConfig.preset("10m", control={"log_every": 3}, power={"pue": 1.5}).digest == base.digest
     assert TrainConfig.preset("10m", seed=2).digest != base.digest
     assert TrainConfig.preset("10m", optimizer={"lr": 1e-4}).digest != base.digest
 
@@ -62,6 +63,31 @@ def test_the_size_dial_grows() -> None:
     assert large.model.head_width == 128
     assert large.tokens > small.tokens
     assert large.optimizer.lr < small.optimizer.lr
+    assert (TrainConfig.sized(12).batch_tokens, large.batch_tokens) == (1 << 19, 1 << 20)
+    for depth in (1, 2, 3, 7, 40):
+        assert TrainConfig.sized(depth).steps > 1
+    with pytest.raises(RecipeError, match="number of layers"):
+        TrainConfig.parse({"depth": 0})
+    with pytest.raises(RecipeError, match="one of preset and depth"):
+        TrainConfig.parse({"depth": 3, "preset": "mini"})
+
+
+def test_differences_are_named() -> None:
+    saved = TrainConfig.preset("10m").settings
+    other = TrainConfig.preset("10m", seed=3, data={"weights": {"A": 1.0}}, control={"log_every": 7})
+    assert differences(saved, other) == (
+        " (data.weights: natural there, None here; seed: 1 there, 3 here; data.weights.A: None there, 1.0 here)"
+    )
+    assert differences(saved, TrainConfig.preset("10m")) == ""
+
+
+def test_advice_when_memory_runs_out_names_knob_and_value() -> None:
+    assert "set micro_tokens to 32768 (now 65536)" in smaller(TrainConfig.preset("10m"))
+    long = TrainConfig.preset("10m", data={"sequence": 65_536})
+    assert "set data.sequence and micro_tokens to 32768" in smaller(long)
+    odd = small_config(data={"sequence": 32}, micro_tokens=96, batch_tokens=192)
+    assert "set micro_tokens to 32" in smaller(odd)
+    assert "control.parallel=fsdp" in smaller(small_config(micro_tokens=32))
 
 
 def test_wsd_rises_stays_and_ends_at_the_floor() -> None:
@@ -96,6 +122,8 @@ def test_plan_counts_what_the_network_has(tmp_path: Path) -> None:
             assert plan.matmul_parameters == sum(m.weight.numel() for m in matrices)
             assert plan.flops_per_token - plan.flops_per_token_causal == 6 * 2 * 32 * 32
             assert sum(plan.passes.values()) > 0
+            assert plan.expected_nats_per_token is not None
+            assert "on one H100" in plan.text()
 
 
 def test_importing_the_package_loads_neither_torch_nor_numpy() -> None:

@@ -9,7 +9,7 @@ pytest.importorskip("safetensors")
 
 from torch.nn import functional  # noqa: E402
 
-from pilebuilder.train import attention  # noqa: E402
+from pilebuilder.train import attention, loss  # noqa: E402
 from pilebuilder.train.config import Guard as GuardSettings  # noqa: E402
 from pilebuilder.train.config import Model  # noqa: E402
 from pilebuilder.train.config import Optimizer as Settings  # noqa: E402
@@ -53,6 +53,17 @@ def test_loss_and_gradients_equal_fp64_autograd(chunk: int, z: float, size: floa
     torch.testing.assert_close(nll, right_nll, rtol=1e-12, atol=1e-9)
     for a, b in zip(found, wanted, strict=True):
         torch.testing.assert_close(a, b, rtol=1e-10, atol=1e-9)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_the_form_for_a_compiler_equals_the_one_in_place(dtype: torch.dtype) -> None:
+    maker = torch.Generator().manual_seed(1)
+    logits = (5 * torch.randn(6, 11, generator=maker, dtype=torch.float64)).to(dtype)
+    target = torch.tensor([0, 10, IGNORE, 3, 3, 9])
+    for a, b in zip(
+        loss._slopes(logits, target, 0.01), loss._slopes_in_place(logits.clone(), target, 0.01), strict=True
+    ):
+        torch.testing.assert_close(a, b)
 
 
 def test_loss_passes_gradcheck() -> None:

@@ -131,7 +131,7 @@ def test_component_losses_average_to_the_loss(whole: tuple[Path, Path], tmp_path
 
 
 def test_another_run_is_refused(whole: tuple[Path, Path], tmp_path: Path) -> None:
-    with pytest.raises(checkpoint.CheckpointError, match="another config"):
+    with pytest.raises(checkpoint.CheckpointError, match=r"another config \(seed: 1 there, 9 here\)"):
         train.run(whole[0], whole[1], small_config(seed=9))
     other = shutil.copytree(whole[0], tmp_path / "other")
     write_shard(other, "train/02", [(0, [1, 2, 3])])
@@ -197,6 +197,20 @@ def test_a_first_step_that_is_not_finite_stops_the_run(
     assert not checkpoint.found(tmp_path / "run" / "checkpoints")
 
 
+def test_too_little_memory_gives_advice(
+    whole: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(Trainer, "update", fail)
+    with pytest.raises(PilebuilderError, match="too little memory on cpu: set micro_tokens to 64"):
+        train.run(whole[0], tmp_path / "run", small_config())
+    monkeypatch.setattr(Trainer, "update", lambda *_: (_ for _ in ()).throw(RuntimeError("another matter")))
+    with pytest.raises(RuntimeError, match="another matter"):
+        train.run(whole[0], tmp_path / "run", small_config())
+
+
 def test_edited_tokens_stop_a_run_before_its_first_step(whole: tuple[Path, Path], tmp_path: Path) -> None:
     corpus = shutil.copytree(whole[0], tmp_path / "corpus")
     path = corpus / "tokens" / "train_00.bin"
@@ -209,6 +223,20 @@ def test_documents_can_be_kept_apart_in_a_run(whole: tuple[Path, Path], tmp_path
     config = small_config(data={"sequence": 32, "attention": "document"}, tokens=512)
     assert train.run(whole[0], tmp_path / "run", config).finished
     assert curve(tmp_path / "run")[1]["loss"] != curve(whole[1])[1]["loss"]
+
+
+def test_best_fit_rows_train_and_count_only_what_they_predict(whole: tuple[Path, Path], tmp_path: Path) -> None:
+    config = small_config(data={"sequence": 32, "packing": "best-fit", "attention": "document"}, tokens=512)
+    assert train.run(whole[0], tmp_path / "run", config).finished
+    first = logbook.steps(tmp_path / "run" / "logbook.jsonl")[0]
+    assert first["loss"] == pytest.approx(math.log(128), rel=0.02)
+
+
+def test_the_first_losses_are_those_on_record(whole: tuple[Path, Path]) -> None:
+    """Losses of 24 steps as they were; a change of arithmetic that is meant writes the file anew (see `golden.json`)."""
+    recorded = json.loads((Path(__file__).parent / "golden.json").read_text())
+    found = [row["loss"] for row in curve(whole[1])]
+    assert found == pytest.approx(recorded["losses"], rel=2e-5)
 
 
 def test_a_cut_line_of_the_logbook_loses_only_itself(tmp_path: Path) -> None:
