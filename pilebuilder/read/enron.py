@@ -247,8 +247,11 @@ class _Again:
 
 
 def messages(stream: Readable) -> Iterator[tuple[int, bytes]]:
-    """Offset and bytes of each message of an mbox file, without the ``From `` line; memory is the longest message."""
-    held, base, looked = b"\n", -1, 0
+    """Offset and bytes of each message of an mbox file, without the ``From `` line; memory is the longest message.
+
+    One of more than `MAX_MESSAGE` bytes comes as a piece longer than that; the rest of it is passed over.
+    """
+    held, base, looked, passing = b"\n", -1, 0, False
     while True:
         block = stream.read(1 << 20)
         held += block
@@ -256,16 +259,17 @@ def messages(stream: Readable) -> Iterator[tuple[int, bytes]]:
             if at and held[at - 1 : at] != b"\n" and held[at - 2 : at] != b"\n\r":
                 looked = at + 1
                 continue
-            if held[:at].strip():
+            if not passing and held[:at].strip():
                 yield base + 1, _unescaped(held[1:at])
-            held, base, looked = held[at:], base + at, 1
+            held, base, looked, passing = held[at:], base + at, 1, False
         looked = max(1, len(held) - 6)
-        if len(held) > MAX_MESSAGE + (1 << 20):
-            yield base + 1, held
-            held, base, looked = b"\n", base + len(held) - 1, 0
+        if len(held) > MAX_MESSAGE + (1 << 20) or passing:
+            if not passing:
+                yield base + 1, held
+            held, base, looked, passing = held[-8:], base + len(held) - 8, 2, True
         if not block:
             break
-    if held.strip():
+    if not passing and held.strip():
         yield base + 1, _unescaped(held[1:])
 
 

@@ -87,6 +87,9 @@ def table_rows(stream: Readable) -> Iterator[str | Row | Quarantined]:
     head, name, end, pending = b"", "", b"", b""
     start = 0
     for offset, line in _lines(stream):
+        if line is None:
+            yield Quarantined(reason="too_large", offset=offset, detail=f"a row of more than {MAX_ROW} bytes")
+            continue
         line = line.strip()
         if name and line[:5] == b"<row " and line[-2:] == b"/>" and line.count(b"<") == 1:
             if pending:
@@ -128,8 +131,8 @@ def table_rows(stream: Readable) -> Iterator[str | Row | Quarantined]:
         )
 
 
-def _lines(stream: Readable) -> Iterator[tuple[int, bytes]]:
-    """Lines with their offsets; one that is too long comes in pieces of `MAX_ROW`."""
+def _lines(stream: Readable) -> Iterator[tuple[int, bytes | None]]:
+    """Lines with their offsets; None for one of more than `MAX_ROW` bytes, which is passed over."""
     offset, held = 0, b""
     pieces: list[bytes] = []
     size = 0
@@ -138,16 +141,20 @@ def _lines(stream: Readable) -> Iterator[tuple[int, bytes]]:
             pieces.append(block)
             size += len(block)
             continue
+        if size >= MAX_ROW:
+            yield offset, None
+            while block and b"\n" not in block:
+                offset, pieces = offset + size, []
+                size, block = len(block), stream.read(_READ)
+            offset += size + block.find(b"\n") + 1
+            pieces, size, block = [], 0, block.partition(b"\n")[2]
         lines = (b"".join(pieces) + block).split(b"\n")
         held = lines.pop()
         for line in lines:
             yield offset, line
             offset += len(line) + 1
         pieces, size = [held], len(held)
-        if size >= MAX_ROW:
-            yield offset, held
-            offset, pieces, size = offset + size, [], 0
-    if pieces:
+    if size:
         yield offset, b"".join(pieces)
 
 

@@ -133,23 +133,27 @@ def _past_doctype(head: bytes) -> bytes:
 def documents(stream: Readable) -> Iterator[tuple[int, bytes]]:
     """Offset and bytes of each patent in a stream of many: cut before ``PATN``, ``<?xml`` or ``<!DOCTYPE`` lines.
 
-    Memory is the longest document plus a block; what goes past `MAX_RECORD` comes as one piece that long, then more.
+    Memory is the longest document plus a block; one of more than `MAX_RECORD` comes as a piece longer than that, and
+    the rest of it is passed over.
     """
-    held, base, looked = b"", 0, 1
+    held, base, looked, passing = b"", 0, 1, False
     while True:
         block = stream.read(_READ)
         held += block
         while (at := _boundary(held, looked)) > 0:
-            if held[:at].strip():
+            if not passing and held[:at].strip():
                 yield base, held[:at]
-            held, base, looked = held[at:], base + at, 1
+            held, base, looked, passing = held[at:], base + at, 1, False
         looked = max(1, len(held) - 16)
-        if len(held) > MAX_RECORD + 1:
-            yield base, held
-            held, base, looked = b"", base + len(held), 1
+        if passing or len(held) > MAX_RECORD + 1:
+            if not passing:
+                yield base, held
+            opening = b"PATN" if held[:64].lstrip().startswith(b"PATN") else b"</"  # so that `_boundary` knows
+            base, looked, passing = base + len(held) - 16 - len(opening), len(opening), True
+            held = opening + held[-16:]
         if not block:
             break
-    if held.strip() or not base:
+    if not passing and (held.strip() or not base):
         yield base, held
 
 

@@ -82,7 +82,7 @@ def _tar(made: Made, file: Any, size: int, huge: int) -> int:
     last = 0
     with tarfile.open(fileobj=file, mode="w") as archive:
         for number, data in _units(made, size, huge):
-            info = tarfile.TarInfo(made.member.format(number or 999_999))
+            info = tarfile.TarInfo(made.member.format(number or 999_999, number // 1000, number % 1000))
             info.size = len(data)
             archive.addfile(info, io.BytesIO(data))
             archive.members = []  # or it keeps a list of all
@@ -197,7 +197,7 @@ MADE = [
     Made("markdown", "a.tar", lambda k, more: (f"# Note {k}\n\n{prose(k, 300)}" + more).encode(), member="{}.md"),
     Made("html", "a.tar", lambda k, more: fixtures.page(k) + more.encode(), member="{}.html"),
     Made("source-code", "a.tar", lambda k, more: test_source_code.CODE + f"# {prose(k)}\n{more}".encode(), member="repo-abc/src/{}.py", huge=False),
-    Made("europarl", "a.tar", lambda k, more: fixtures.SITTING + more.encode(), member="txt/en/ep-00-01-17-{}.txt"),
+    Made("europarl", "a.tar", lambda k, more: fixtures.SITTING + more.encode(), member="{1}/en/ep-00-01-17-{2}.txt"),
     Made("dm-mathematics", "a.tar", lambda k, more: (mathematics.PAIRS * 8 + more).encode(), member="mathematics_dataset-v1.0/train-easy/module_{}.txt", per_unit=2),
     Made("jats", "a.tar", lambda k, more: test_jats.article(test_jats.BODY.replace("Numbers.", prose(k) + more), ids=f'<article-id pub-id-type="pmcid">PMC{k}</article-id>'), member="a/PMC{}.nxml"),
     Made("arxiv", "a.tar", _paper, member="1911/1911.{:05}.gz", params={"converter": "builtin"}),
