@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from pilebuilder.publish.manifest import Item
-from pilebuilder.publish.patience import Patience, chain, status
+from pilebuilder.publish.patience import Patience, chain, stale_address, status
 from pilebuilder.publish.problem import TOKEN_VARIABLES, PublishError, clean
 
 DEFAULT = "https://huggingface.co"
@@ -325,12 +325,17 @@ class Hub:
     def send(self, items: Sequence[Item], revision: str) -> list[Any]:
         """Upload what must go through LFS; nothing of it is visible before the commit."""
         operations = [self.operation(item) for item in items]
-        self.api.preupload_lfs_files(
-            self.repo,
-            operations,
-            repo_type="dataset",
-            revision=revision,
-            num_threads=THREADS,
-            free_memory=False,
-        )
+        try:
+            self.api.preupload_lfs_files(
+                self.repo,
+                operations,
+                repo_type="dataset",
+                revision=revision,
+                num_threads=THREADS,
+                free_memory=False,
+            )
+        except Exception as error:
+            if stale_address(error, self.address):
+                raise ConnectionError("the address to upload to has expired") from None
+            raise
         return operations

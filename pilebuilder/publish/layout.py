@@ -41,7 +41,7 @@ class Limits:
 
 def data_files(corpus: Corpus, pieces: Sequence[Made], groups: Sequence[str], limits: Limits) -> list[Item]:
     """Everything but the card and what depends on it: the lock, its files, the pieces, the papers."""
-    items = [_of(LOCK, corpus.root / LOCK)]
+    items = [_of(LOCK, corpus.root / LOCK)]  # its own digest is not among the lock's
     for path, (digest, size) in sorted(corpus.outputs.items()):
         if group(path) in OPTIONAL and group(path) not in groups:
             continue

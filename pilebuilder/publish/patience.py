@@ -59,7 +59,7 @@ def chain(error: BaseException) -> Iterator[BaseException]:
     seen: BaseException | None = error
     while seen is not None:
         yield seen
-        seen = seen.__cause__ or seen.__context__
+        seen = seen.__cause__ or (None if seen.__suppress_context__ else seen.__context__)
 
 
 def status(error: BaseException) -> int | None:
@@ -70,6 +70,15 @@ def status(error: BaseException) -> int | None:
         if isinstance(code, int):
             return code
     return None
+
+
+def stale_address(error: BaseException, home: str) -> bool:
+    """Whether storage on another host refused a signed address, which has expired: a new one will do."""
+    for cause in chain(error):
+        response: Any = getattr(cause, "response", None)
+        if getattr(response, "status_code", None) == 403 and not str(response.request.url).startswith(home):
+            return True
+    return False
 
 
 def disconnected(error: BaseException) -> bool:

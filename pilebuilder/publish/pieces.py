@@ -156,13 +156,18 @@ def blocks(path: Path, names: Sequence[str]) -> Iterator[tuple[Any, np.ndarray]]
 
     held = b""
     with path.open("rb") as raw, zstandard.ZstdDecompressor().stream_reader(raw, read_across_frames=True) as stream:
-        while block := stream.read(BLOCK):
+        while True:
+            try:
+                block = stream.read(BLOCK)
+            except zstandard.ZstdError as error:
+                raise PublishError("lock", f"{path} cannot be read ({error}); build the corpus again") from None
+            if not block:
+                break
             cut = block.rfind(b"\n") + 1
-            if not cut:
-                held += block
-                continue
-            yield _coded(held + block[:cut], names, path)
-            held = block[cut:]
+            if cut:
+                yield _coded(held + block[:cut], names, path)
+                held = b""
+            held += block[cut:]
     if held:
         raise PublishError("lock", f"{path}: the last line has no end; the file is cut. Build the corpus again")
 

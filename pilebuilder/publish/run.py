@@ -10,7 +10,8 @@ from typing import Literal
 
 from pilebuilder import __version__
 from pilebuilder.build.lockfile import STATE, RunLock
-from pilebuilder.build.verify import group, verify
+from pilebuilder.build.verify import Finding, group, verify
+from pilebuilder.digest import digest_file
 from pilebuilder.errors import PilebuilderError
 from pilebuilder.publish import layout, papers, pieces
 from pilebuilder.publish import manifest as manifests
@@ -105,6 +106,7 @@ def prepare(corpus: Corpus, name: str, url: str, options: Options, say: Callable
     if missing:
         raise PublishError("lock", f"{corpus.root}: {missing[0]} ({len(missing)} in all); build the corpus again")
     findings = [f for f in findings if f.kind != "missing"]
+    corpus = as_it_is(corpus, findings)
     found = concerns(corpus, findings, options.acknowledge_personal_data)
     accepted = sorted({c.kind for c in found} | ({"personal-data"} if options.acknowledge_personal_data else set()))
     one = options.components and not options.tokens_only
@@ -118,6 +120,20 @@ def prepare(corpus: Corpus, name: str, url: str, options: Options, say: Callable
     return Prepared(
         corpus=corpus, items=items, made=done, concerns=found, warnings=warnings(corpus), accepted=accepted
     )
+
+
+def as_it_is(corpus: Corpus, findings: Sequence[Finding]) -> Corpus:
+    """The corpus with the digests that its files have, where those are not the lock's: the manifest never lies."""
+    wrong = {f.path for f in findings if f.kind == "corrupt"} & set(corpus.outputs)
+    if not wrong:
+        return corpus
+    outputs = []
+    for entry in corpus.lock["outputs"]:
+        if entry["path"] in wrong:
+            digest, size = digest_file(corpus.root / entry["path"])
+            entry = {**entry, "sha256": digest, "bytes": size}
+        outputs.append(entry)
+    return Corpus(corpus.root, {**corpus.lock, "outputs": outputs}, corpus.recipe)
 
 
 def _wanted(path: str, options: Options) -> bool:

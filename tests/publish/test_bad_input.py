@@ -13,13 +13,15 @@ import pytest
 
 from pilebuilder.build.lockfile import RunLock
 from pilebuilder.build.publish import lock_digest
+from pilebuilder.build.verify import verify
 from pilebuilder.errors import LockedError, NoSpaceError
 from pilebuilder.publish import hub as clients
 from pilebuilder.publish import writers
 from pilebuilder.publish.layout import Limits
 from pilebuilder.publish.problem import PublishError, clean
+from pilebuilder.publish.pull import HubSource, pull
 from tests.publish import small
-from tests.publish.driving import REPO, Waits, assert_whole, publish, use
+from tests.publish.driving import CALM, REPO, Waits, assert_whole, publish, use
 from tests.publish.faults import Fault
 from tests.publish.hub import Hub
 from tests.publish.store import Account, Repo
@@ -125,6 +127,24 @@ def test_missing_and_damaged_files(corpus: Path, hub: Hub) -> None:
     assert "val.jsonl.zst" in refused("refused", corpus)
     shard.unlink()
     assert "missing" in refused("lock", corpus, yes=True)
+
+
+def test_a_changed_file_is_published_as_it_is_on_a_yes(corpus: Path, hub: Hub, tmp_path: Path) -> None:
+    """The manifest states the digest that the file has; whoever pulls is told by the manifest that the lock is off."""
+    (corpus / "reports/index.html").write_text("edited by hand")
+    done = publish(corpus, yes=True)
+    assert done.manifest.accepted == ["lock"]
+    pull(HubSource(REPO, "main", print, CALM), tmp_path / "b")
+    assert (tmp_path / "b/reports/index.html").read_text() == "edited by hand"
+    assert [f.kind for f in verify(tmp_path / "b")] == ["corrupt"]
+
+
+def test_a_shard_that_cannot_be_read(corpus: Path, hub: Hub) -> None:
+    shard = corpus / "train/01.jsonl.zst"
+    raw = bytearray(shard.read_bytes())
+    raw[20] ^= 255
+    shard.write_bytes(raw)
+    assert "cannot be read" in refused("lock", corpus, yes=True)
 
 
 def test_a_lock_that_was_edited(corpus: Path, hub: Hub) -> None:

@@ -31,8 +31,8 @@ def content(hub: Hub, path: str, revision: str = "main", repo: str = REPO) -> by
     return entry.content if entry.content is not None else hub.state.objects[entry.sha256 or ""]
 
 
-def card(hub: Hub, revision: str = "main") -> dict[str, Any]:
-    return dict(yaml.safe_load(content(hub, "README.md", revision).decode().split("---\n")[1]))
+def card(hub: Hub, revision: str = "main", repo: str = REPO) -> dict[str, Any]:
+    return dict(yaml.safe_load(content(hub, "README.md", revision, repo).decode().split("---\n")[1]))
 
 
 def rows(raw: bytes) -> list[str]:

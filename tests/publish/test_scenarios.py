@@ -52,6 +52,7 @@ SCENES = {
     "503 when creating": Scene([Fault("POST .*repos/create", 503)]),
     "503 before uploading": Scene([Fault(PRE, 503, times=3)]),
     "503 while uploading": Scene([Fault(PUT, 503, times=3)]),
+    "an address to upload to has expired": Scene([Fault(PUT, 403)]),
     "503 from the check after an upload": Scene([Fault("POST .*/verify/", 503)]),
     "503 for the commit": Scene([Fault(COMMIT, 503, times=2)]),
     "503 for the listing": Scene([Fault("GET .*/tree/", 503, times=2)]),
