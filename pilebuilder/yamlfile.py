@@ -17,6 +17,8 @@ from pilebuilder.errors import RecipeError, nearest
 Loc = tuple[str | int, ...]
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _SECRET_KEY = re.compile(r"(^|_)(token|secret|password|passwd|api_?key|access_?key|credential)s?$", re.IGNORECASE)
+_COUNTED = re.compile(r"(batch_|micro_|evaluate_)?tokens")
+"""Keys of a train section that count tokens."""
 _SECRET_VALUE = re.compile(
     r"\b(hf_[A-Za-z0-9]{20,}|gh[pousr]_[A-Za-z0-9]{20,}|AKIA[0-9A-Z]{16}|sk-[A-Za-z0-9_-]{20,})\b"
 )
@@ -164,7 +166,8 @@ def refuse_secrets(value: Any, source: Source, loc: Loc = ()) -> None:
     """A recipe is published with the corpus: refuse anything in it that is, or is named like, a credential."""
     if isinstance(value, dict):
         for key, inner in value.items():
-            if _SECRET_KEY.search(str(key)) and isinstance(inner, str) and inner and not _VARIABLE.fullmatch(inner):
+            named = _SECRET_KEY.search(str(key)) and not _COUNTED.fullmatch(str(key))
+            if named and isinstance(inner, str) and inner and not _VARIABLE.fullmatch(inner):
                 message = (
                     f"{key!r} looks like a credential; secrets never stand in a recipe: set it in the environment"
                 )
