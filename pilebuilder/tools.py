@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,17 +53,53 @@ def train_tokenizer(folder: Path, out: Path, vocab_size: int, sample: int, seed:
     return EXIT_DONE
 
 
-def train_classifier(name: str, positive: list[str], negative: list[str], out: Path, max_size: int) -> int:
-    """Train a fastText classifier from two sets of files; its card and metrics lie beside it."""
-    from pilebuilder.models import classifier
+@dataclass(frozen=True, slots=True)
+class Examples:
+    """Where a classifier's examples lie: two sets of files, or one whose records name their label."""
 
-    given = classifier.read_two(positive, negative)
-    metrics = classifier.train(name, given, out, max_bytes=max_size)
+    positive: list[str]
+    negative: list[str]
+    labelled: list[str]
+    label_field: str
+    text_fields: tuple[str, ...]
+
+
+def train_classifier(
+    name: str, examples: Examples, out: Path, options: Mapping[str, Any], max_size: int, note: str
+) -> int:
+    """Train a fastText classifier from labelled files; its card and metrics lie beside it."""
+    from pilebuilder.models import classifier, training
+
+    if examples.labelled and examples.label_field and not (examples.positive or examples.negative):
+        given = classifier.read_column(examples.labelled, examples.label_field, examples.text_fields)
+    elif examples.positive and examples.negative and not (examples.labelled or examples.label_field):
+        given = classifier.read_two(examples.positive, examples.negative, examples.text_fields)
+    else:
+        raise RecipeError("give --positive and --negative, or --labelled with --label-field")
+    metrics = classifier.train(name, given, out, training.options(options), max_bytes=max_size, note=note)
     for key, value in metrics.items():
         if isinstance(value, int | float | str) and value != "":
-            print(f"{key:<12} {value}")
+            print(f"{key:<20} {value}")
+    print(f"{'calibration error':<20} {metrics['calibration']['expected_calibration_error']}")
+    for row in metrics["by_length"]:
+        if row["n"]:
+            print(f"AUC, {row['from']} to {row['to'] or 'any'} bytes: {row['auc']} ({row['n']} texts)")
     print(f"{out / name}: model.bin, card.md, metrics.json")
     return EXIT_DONE
+
+
+def retrain_shipped(name: str, labelled: Path, out: Path) -> int:
+    """Make a shipped model again; failure when its bytes are not the shipped ones."""
+    from pilebuilder import models
+    from pilebuilder.models.toxicity import build
+
+    if name != "toxicity":
+        raise RecipeError(f"{name!r} is not made by this command; pilebuilder trains the shipped model toxicity")
+    found = build.retrain(labelled, out / name)
+    same = found["sha256"] == models.model(name).sha256
+    print(f"{out / name}/toxicity.bin: {found['bytes']:,} bytes, SHA-256 {found['sha256']}")
+    print("the shipped model" if same else f"NOT the shipped model {models.model(name).sha256}")
+    return EXIT_DONE if same else EXIT_FAILED
 
 
 def report_diff(before: Path, after: Path, out: Path | None) -> int:
@@ -77,6 +115,45 @@ def report_diff(before: Path, after: Path, out: Path | None) -> int:
     for table in section.tables():
         print(table.to_markdown())
     print(f"page: {page}")
+    return EXIT_DONE
+
+
+def report_corpus(folder: Path, out: Path | None, component: str | None, workers: int, log_json: bool) -> int:
+    """Describe a corpus that is already there; prints where the report is."""
+    import os
+
+    from pilebuilder.build.progress import make_sink
+    from pilebuilder.describe import describe
+
+    sink = make_sink(log_json)
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        page = describe(folder, out, component, workers or cores, sink)
+    finally:
+        sink.close()
+    print(f"report: {page}")
+    return EXIT_DONE
+
+
+def datasheet(source: str, write: Path | None, every: bool) -> int:
+    """List what the datasheet still wants from a person; with `write`, begin the answers file."""
+    from pilebuilder.recipe import find_recipe, load_recipe
+    from pilebuilder.report.papers import fillin
+
+    folder: Path | None = Path(source)
+    answers = None
+    if not Path(source).is_dir():
+        recipe = load_recipe(find_recipe(source))
+        named = recipe.stages["report"].answers if recipe.stages["report"] is not None else None
+        answers = recipe.path.parent / named if named else None
+        folder = Path("corpus") / recipe.name
+        if not (folder / fillin.DATASHEET).exists():
+            folder = None
+    held = fillin.lines(folder, answers)
+    print(fillin.tell(held, answers or write, every=every), end="")
+    if write is not None:
+        fillin.write(held, write)
+        print(f"{write}: written; fill in the texts and name it in the recipe: report: {{answers: {write}}}")
     return EXIT_DONE
 
 

@@ -71,18 +71,77 @@ def train_tokenizer(
 @app.command("train-classifier")
 def train_classifier(
     name: Annotated[str, typer.Argument(help="name of the classifier")],
-    positive: Annotated[list[str], typer.Option("--positive", help="files of the wanted kind (repeatable; globs)")],
-    negative: Annotated[list[str], typer.Option("--negative", help="files of the other kind (repeatable; globs)")],
+    positive: Annotated[
+        list[str] | None, typer.Option("--positive", help="files of the wanted kind (repeatable; globs)")
+    ] = None,
+    negative: Annotated[
+        list[str] | None, typer.Option("--negative", help="files of the other kind (repeatable; globs)")
+    ] = None,
+    labelled: Annotated[
+        list[str] | None,
+        typer.Option("--labelled", help="files of both kinds, with --label-field (repeatable)"),
+    ] = None,
+    label_field: Annotated[
+        str, typer.Option("--label-field", help="field with the label; FIELD=VALUE: that value is the wanted kind")
+    ] = "",
+    text_field: Annotated[
+        list[str] | None, typer.Option("--text-field", help="field of the text (repeatable) [default: text]")
+    ] = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="folder to write NAME/ into")] = Path("models"),
     max_size: Annotated[str, typer.Option("--max-size", help="refuse a larger model, 0 for any size")] = "0",
+    dim: Annotated[int | None, typer.Option("--dim", help="dimensions of a row")] = None,
+    word_ngrams: Annotated[int | None, typer.Option("--word-ngrams", help="longest word n-gram")] = None,
+    char_ngrams: Annotated[
+        str, typer.Option("--char-ngrams", help="shortest-longest character n-gram, such as 3-6; 0-0: none")
+    ] = "",
+    bucket: Annotated[int | None, typer.Option("--bucket", help="rows for hashed n-grams")] = None,
+    epochs: Annotated[int | None, typer.Option("--epochs", help="passes over the examples")] = None,
+    rate: Annotated[float | None, typer.Option("--rate", help="learning rate")] = None,
+    min_count: Annotated[
+        int | None, typer.Option("--min-count", help="occurrences that give a word its own row")
+    ] = None,
+    holdout: Annotated[
+        float | None, typer.Option("--holdout", help="share of the examples held out for measuring")
+    ] = None,
+    balance: Annotated[
+        bool | None, typer.Option("--balance/--no-balance", help="repeat the smaller kind up to the larger")
+    ] = None,
+    seed: Annotated[int | None, typer.Option("--seed", help="order of examples, split, first values of rows")] = None,
+    note: Annotated[str, typer.Option("--note", help="what the two kinds are, for the card")] = "",
+    retrain: Annotated[
+        Path | None, typer.Option("--retrain", help="make a shipped model again from the folder of its labelled data")
+    ] = None,
 ) -> None:
-    """Train a fastText classifier from two sets of files; its card and figures lie beside it.
+    """Train a fastText classifier; its card and figures (AUC, calibration, by length) lie beside it.
 
-    Example:
+    Near-duplicates of held-out texts do not teach. Use it in a recipe by threshold, percentile or Pareto sampling:
+
+      quality: {model: models/quality, pareto: 9}
+
+    Examples:
 
       pilebuilder train-classifier quality --positive 'good/*.jsonl.zst' --negative 'web/*.jsonl.zst'
+
+      pilebuilder train-classifier law --labelled 'docs/*.jsonl' --label-field topic=law --dim 32 --epochs 10
+
+      pilebuilder train-classifier toxicity --retrain labelled/ -o again/      (the shipped model, same bytes)
     """
     from pilebuilder import tools
     from pilebuilder.units import parse_size
 
-    raise typer.Exit(tools.train_classifier(name, positive, negative, out, parse_size(max_size)))
+    if retrain is not None:
+        raise typer.Exit(tools.retrain_shipped(name, retrain, out))
+    given = {
+        "dim": dim, "word_ngrams": word_ngrams, "char_ngrams": char_ngrams or None, "bucket": bucket,
+        "epochs": epochs, "rate": rate, "min_count": min_count, "holdout": holdout, "balance": balance, "seed": seed,
+    }  # fmt: skip
+    raise typer.Exit(
+        tools.train_classifier(
+            name,
+            tools.Examples(positive or [], negative or [], labelled or [], label_field, tuple(text_field or ["text"])),
+            out,
+            {key: value for key, value in given.items() if value is not None},
+            parse_size(max_size),
+            note,
+        )
+    )

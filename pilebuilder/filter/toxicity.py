@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 
-@step("toxicity", version=1)
+@step("toxicity", version=2)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToxicityFilter:
     """Adds the signals `toxicity`, `toxic_sentences` and `profanity`; drops documents that are toxic throughout."""
@@ -31,7 +31,7 @@ class ToxicityFilter:
     ] = None
     sentence_threshold: Annotated[
         float, Field(gt=0, lt=1, description="probability from which on a sentence counts as toxic")
-    ] = 0.7
+    ] = 0.96
     action: Annotated[Literal["drop", "signal"], Field(description="drop, or only add the signals")] = "drop"
     language: Annotated[
         str | None,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 from pydantic import Field
@@ -36,6 +36,24 @@ class Options:
     seed: Annotated[int, Field(ge=0, description="order of examples and first values of the rows")] = 1
     holdout: Annotated[float, Field(gt=0, lt=1, description="share of examples held out for measuring")] = 0.1
     balance: Annotated[bool, Field(description="repeat the smaller class until both are of one size")] = True
+
+
+def options(given: Mapping[str, Any]) -> Options:
+    """`Options` from what a person wrote; ``char_ngrams`` is shortest and longest: ``3-6``."""
+    from pydantic import TypeAdapter, ValidationError
+
+    values = dict(given)
+    if written := values.pop("char_ngrams", None):
+        shortest, dash, longest = str(written).partition("-")
+        if not (dash and shortest.isdigit() and longest.isdigit() and int(shortest) <= int(longest)):
+            raise RecipeError(f"--char-ngrams: give shortest and longest as 3-6, got {written!r}")
+        values |= {"char_min": int(shortest), "char_max": int(longest)}
+    try:
+        return TypeAdapter(Options).validate_python(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0]).replace("_", "-")
+        raise RecipeError(f"--{name}: {first['msg']}, got {first['input']!r}") from error
 
 
 def fit(texts: Sequence[str], labels: Sequence[str], options: Options, *, allow_unsafe: bool = False) -> bytes:

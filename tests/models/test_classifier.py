@@ -8,8 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from pilebuilder import models
+from pilebuilder.cli import app
 from pilebuilder.errors import PilebuilderError, RecipeError
 from pilebuilder.models import classifier
 from pilebuilder.models.training import Options
@@ -118,3 +120,56 @@ def test_scores_are_the_packages(trained: Path) -> None:
     labels, scores = ft.reference_best(ft.reference(trained / "out/maths/model.bin"), *buffers(texts))
     theirs = [s if y == "positive" else 1 - s for y, s in zip(labels, scores, strict=True)]
     np.testing.assert_allclose(mine, theirs, atol=1e-4)
+
+
+def command(*arguments: object) -> tuple[int, str]:
+    done = CliRunner().invoke(app, ["train-classifier", *map(str, arguments)])
+    return done.exit_code, str(done.exception or "") + done.output
+
+
+def test_the_command_takes_one_file_set_with_a_label_field(trained: Path, tmp_path: Path) -> None:
+    chosen = ("--dim", 4, "--bucket", 2000, "--holdout", 0.2, "--char-ngrams", "3-4", "--epochs", 3, "--no-balance")
+    labelled = ("--labelled", trained / "*.jsonl", "--label-field", "kind=good", "--text-field", "text")
+    code, said = command("maths", *labelled, *chosen, "-o", tmp_path, "--note", "Maths or shop.")
+    assert code == 0, said
+    for part in ("auc", "auc_of_length_alone", "calibration error", "AUC, 0 to"):
+        assert part in said
+    found = json.loads((tmp_path / "maths/metrics.json").read_text())
+    assert found["options"] | {"dim": 4, "bucket": 2000, "char_min": 3, "char_max": 4, "epochs": 3} == found["options"]
+    assert not found["options"]["balance"]
+    assert found["note"] == "Maths or shop."
+    model = classifier.open_classifier(str(tmp_path / "maths"))
+    scores = model.score(*buffers(["a proof of the lemma", "buy now cheap offer"]))
+    assert scores[0] > scores[1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        (["--positive", "a"], "give --positive and --negative, or --labelled"),
+        (["--labelled", "a"], "give --positive and --negative, or --labelled"),
+        (["--labelled", "{}/*.jsonl", "--label-field", "sort"], "has no field 'sort'"),
+        (["--labelled", "{}/*.jsonl", "--label-field", "kind=x"], "needs two labels"),
+        (["--labelled", "{}/*.jsonl", "--label-field", "kind", "--dim", "0"], "--dim: Input should be greater"),
+        (["--labelled", "{}/*.jsonl", "--label-field", "kind", "--char-ngrams", "6-3"], "shortest and longest as 3-6"),
+        (["--retrain", "{}"], "trains the shipped model toxicity"),
+    ],
+)
+def test_mistakes_in_the_command_are_named(trained: Path, tmp_path: Path, arguments: list[str], word: str) -> None:
+    code, said = command("x", *(a.format(trained) for a in arguments), "-o", tmp_path)
+    assert code != 0
+    assert word in said
+
+
+def test_a_line_of_ten_megabytes_and_line_ends_train_and_score(trained: Path, tmp_path: Path) -> None:
+    given = classifier.read_column([str(trained / "*.jsonl")], "kind=good")
+    long = classifier.Labelled(
+        texts=[*given.texts, "buy cheap\n" * 100_000, "proof of\r\nthe lemma"],
+        labels=[*given.labels, "negative", "positive"],
+        sha256=given.sha256,
+    )
+    classifier.train("long", long, tmp_path, SMALL)
+    model = classifier.open_classifier(str(tmp_path / "long"))
+    scores = model.score(*buffers(["proof of the lemma " * 500_000, "proof of\nthe lemma", "proof of the lemma"]))
+    assert scores[1] == scores[2] > 0.5
+    assert scores[0] > 0.5

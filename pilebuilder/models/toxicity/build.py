@@ -1,19 +1,17 @@
-"""Train the shipped toxicity model again: ``python -m pilebuilder.models.toxicity.build LABELLED OUT``.
+"""Train the shipped toxicity model again: ``pilebuilder train-classifier toxicity --retrain LABELLED -o OUT``.
 
-The same labelled files give the same model bytes; the digest is compared with the catalogue's.
+The same labelled files give the same model bytes; the command compares the digest with the catalogue's.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from pilebuilder import models
-from pilebuilder.errors import PilebuilderError
 from pilebuilder.kernels.sentences import COUNT
 from pilebuilder.models import metrics, training
 from pilebuilder.models.toxicity import data, evaluate, scoring, templates
@@ -90,23 +88,3 @@ def retrain(labelled: Path, out: Path) -> dict[str, Any]:
 
     (out / "card.md").write_text(card(found), encoding="utf-8")
     return found
-
-
-def main(arguments: list[str]) -> int:
-    """Command: train into OUT and say whether the digest is the shipped one."""
-    if len(arguments) != 2:
-        print((__doc__ or "").splitlines()[0])
-        return 2
-    try:
-        found = retrain(Path(arguments[0]), Path(arguments[1]))
-    except PilebuilderError as error:
-        print(error, file=sys.stderr)
-        return error.exit_code
-    shipped = models.CATALOGUE["toxicity"].sha256 if "toxicity" in models.CATALOGUE else ""
-    same = "the shipped model" if found["sha256"] == shipped else f"NOT the shipped model {shipped}"
-    print(f"{arguments[1]}/toxicity.bin: {found['bytes']} bytes, SHA-256 {found['sha256']}: {same}")
-    return 0
-
-
-if __name__ == "__main__":
-    raise SystemExit(main(sys.argv[1:]))

@@ -17,7 +17,7 @@ AUC_SETS = ("wikipedia talk", "surge", "hatecheck", "edos", "convabuse, test")
 CLEAN = "UD English EWT, dev and test"
 BIAS = "madlibs"
 DESCRIPTORS = "identity/holistic_bias_v1.1_descriptors.json"
-THRESHOLDS = (0.5, 0.6, 0.7, 0.8, 0.9)
+THRESHOLDS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.96, 0.99)
 
 # The identity terms of the published bias test (Dixon et al. 2018, adjectives_people.txt).
 BIAS_TERMS = (

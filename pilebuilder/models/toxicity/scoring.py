@@ -16,7 +16,7 @@ from pilebuilder.models.scorer import Scorer
 
 TERMS = Path(__file__).with_name("identity_terms.txt")
 TOXIC = "toxic"
-SENTENCE = 0.7
+SENTENCE = 0.96
 """Probability from which on a sentence counts as toxic; the card has the precision and recall that it buys."""
 PROFANE = 0.9
 """Probability from which on a single word of the vocabulary counts as profane."""
