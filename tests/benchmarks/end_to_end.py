@@ -1,15 +1,16 @@
-"""Real jsonl.zst to tokens, against datatrove: ``python -m tests.benchmarks.end_to_end [MB] [SAMPLE_MB]``.
+"""Real jsonl.zst to tokens, against datatrove: ``python -m tests.benchmarks.end_to_end [MB] [SAMPLE_MB] [TEXTS]``.
 
 The same work for both: read, repair mojibake, keep English, Gopher repetition and quality, C4, FineWeb, MinHash
 deduplication (14 bands of 8), GPT-2 tokens in Megatron's layout. Ours is the command as a user runs it
 (``pilebuilder tokenize RECIPE``), one worker; it writes partitions, ledger and shards besides. datatrove is a script of
 its own steps in one process, with the same language model.
 
-Figures are CPU seconds of whole process trees, imports included: ours on MB (200), datatrove on a random SAMPLE_MB
+Figures are CPU seconds of whole process trees, imports included: ours on MB (300), datatrove on a random SAMPLE_MB
 (20) of the same documents. datatrove's seconds are scaled to MB after taking off what it spends before its first
 document, so its start-up counts once. Agreement is on the sample, which both do: documents kept by both or by neither.
-Text: the shared samples, then documentation packages (run ``python -m tests.benchmarks.corpus`` first): a little of
-each in 12 languages, and the English ones nearly whole. The last line is one JSON object.
+TEXTS is ``english`` (the shared samples, which are mostly English, and English documentation packages) or
+``languages`` (the samples, documentation in 12 languages, and English up to the size): run
+``python -m tests.benchmarks.corpus`` first. The last line is one JSON object.
 """
 
 from __future__ import annotations
@@ -59,17 +60,15 @@ tokenize: {{tokenizer: gpt2}}
 """
 
 
-def texts(limit: int) -> Iterator[str]:
-    """Real text up to `limit` bytes: the samples, documentation in 12 languages, more of it in English, code."""
+def texts(limit: int, which: str = "english") -> Iterator[str]:
+    """Real text up to `limit` bytes; no two documents are equal."""
     from tests.benchmarks import corpus
-    from tests.benchmarks.texts import documents
 
-    held = (corpus.folder() / name for name in ("docs.jsonl.zst", "english.jsonl.zst"))
-    sources = itertools.chain(
-        corpus.samples(),
-        *(corpus.read(path) for path in held if path.is_file()),
-        documents(limit, longest=60_000),
-    )
+    names = {"english": ["english.jsonl.zst"], "languages": ["docs.jsonl.zst", "english.jsonl.zst"]}[which]
+    missing = [name for name in names if not (corpus.folder() / name).is_file()]
+    if missing:
+        raise SystemExit(f"no {missing[0]} in {corpus.folder()}: run python -m tests.benchmarks.corpus first")
+    sources = itertools.chain(corpus.samples(), *(corpus.read(corpus.folder() / name) for name in names))
     size, seen = 0, set()
     for _, text in sources:
         raw = text.encode()
@@ -259,14 +258,22 @@ def run_rival(source: Path, out: Path) -> tuple[float, float, dict[str, Any]]:
     return cpu, wall, json.loads(told.splitlines()[-1])
 
 
+def machine() -> str:
+    """Processor, cores and Python, for the line beside the figures."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    model = next((line.partition(": ")[2] for line in lines if line.startswith("model name")), platform.machine())
+    return f"{model}, {os.cpu_count()} cores, Python {platform.python_version()}"
+
+
 def main() -> None:
     """Measure, print, end with one JSON object."""
-    amount = int(sys.argv[1]) if len(sys.argv) > 1 else 200
+    amount = int(sys.argv[1]) if len(sys.argv) > 1 else 300
     sample_amount = int(sys.argv[2]) if len(sys.argv) > 2 else 20
+    which = sys.argv[3] if len(sys.argv) > 3 else "english"
     adopt_orphans()
     with tempfile.TemporaryDirectory() as name:
         root = Path(name)
-        rows = list(enumerate(texts(amount * 1_000_000)))
+        rows = list(enumerate(texts(amount * 1_000_000, which)))
         random.Random(3).shuffle(rows)
         sample, held = [], 0
         for row in rows:
@@ -286,7 +293,8 @@ def main() -> None:
     same = sum((i in mine) == (i in theirs) for i in numbers)
     scaled = told["start"] + (rival_cpu - told["start"]) * size / sample_size
     figures = {
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
+        "machine": machine(),
+        "texts": which,
         "mb": size / 1e6,
         "documents": len(rows),
         "sample_mb": sample_size / 1e6,
