@@ -129,16 +129,18 @@ def document_nats(
     nats = np.zeros(len(chosen))
     jobs = [w for k, i in enumerate(chosen) for w in windows(k, int(corpus.length[i]) - 1, length, stride)]
     jobs.sort(key=lambda w: (w[2] - w[1], w[0], w[1]))  # equal lengths together: little padding
+    at, text, shifted = -1, np.zeros(0, np.int64), np.zeros(0, np.int64)
     for start in range(0, len(jobs), rows):
         part = jobs[start : start + rows]
         width = max(stop - first for _, first, stop, _ in part)
         ids = np.full((len(part), width), corpus.tokenizer["eod"], np.int64)
         targets = np.full((len(part), width), IGNORE, np.int64)
         for row, (k, first, stop, scored) in enumerate(part):
-            text = corpus.document(int(chosen[k]))
-            if int(text.max()) >= corpus.vocabulary:
-                raise ShardError(f"{corpus.split} tokens hold an id outside the vocabulary; build again")
-            shifted = np.concatenate(([corpus.tokenizer["eod"]], text))
+            if k != at:  # windows of a document follow each other: it is read once
+                at, text = k, corpus.document(int(chosen[k]))
+                if int(text.max()) >= corpus.vocabulary:
+                    raise ShardError(f"{corpus.split} tokens hold an id outside the vocabulary; build again")
+                shifted = np.concatenate(([corpus.tokenizer["eod"]], text))
             ids[row, : stop - first] = shifted[first:stop]
             targets[row, scored - first : stop - first] = text[scored:stop]
         _, nll = model.loss(torch.from_numpy(ids).to(device), torch.from_numpy(targets).to(device), scale=1.0)

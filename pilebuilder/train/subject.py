@@ -17,7 +17,7 @@ from pilebuilder.train import exchange, scoring, texts
 from pilebuilder.train.config import TrainConfig
 
 MICRO_TOKENS = 4096
-"""Tokens of one pass through an imported network."""
+"""Tokens of one pass at least, where a row is not longer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,10 +63,10 @@ def _run(folder: Path, name: str) -> Subject:
     return Subject(
         name=name,
         folder=folder,
-        network=network.to(device).eval(),
+        network=network.to(device).eval().requires_grad_(False),
         identity=facts["tokenizer"],
         sequence=config.data.sequence,
-        rows=max(1, config.micro_rows),
+        rows=max(1, config.micro_rows, MICRO_TOKENS // config.data.sequence),
         facts={
             "kind": "run",
             "architecture": f"{config.model.family}, {config.model.layers} layers, width {config.model.width}",
@@ -101,7 +101,7 @@ def _import(folder: Path, name: str, tokenizer: str | None) -> Subject:
     return Subject(
         name=name,
         folder=folder,
-        network=network.to(device).eval(),
+        network=network.to(device).eval().requires_grad_(False),
         identity=texts.identity(held),
         sequence=length,
         rows=max(1, MICRO_TOKENS // length),
