@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from pilebuilder.report.counters import Counters
+    from pilebuilder.report.logbooks import Book
     from pilebuilder.task import View
 
 # Stages whose tallies count documents (fetch counts files).
@@ -99,6 +100,12 @@ class Facts:
     """Certificates of evaluation sets (`contamination.certify`)."""
     clusters: Mapping[str, Any] = field(default_factory=dict)
     """Duplicate clusters: sizes as [members, clusters], clusters, documents, and the largest with excerpts."""
+    evaluations: Sequence[Mapping[str, Any]] = ()
+    """Networks measured on held-out text (`pilebuilder.train.evaluation`), by file name."""
+    comparisons: Sequence[Mapping[str, Any]] = ()
+    """The same network trained on two corpora (`pilebuilder.train.compare`)."""
+    books: Sequence[Book] = ()
+    """Logbooks of the training runs in the output folder, by name."""
 
     @property
     def names(self) -> list[str]:

@@ -175,7 +175,8 @@ def entry(row: Row) -> str:
     what = row["event"]
     if what in BEGINS:
         damaged = row.get("damaged_checkpoints") or []
-        words = f"{row.get('parameters', 0):,} parameters on {row.get('device', 'an unknown device')}, torch {row.get('torch', '?')}"
+        words = f"{row.get('parameters', 0):,} parameters on {row.get('device', 'an unknown device')}"
+        words += f", torch {row.get('torch', '?')}"
         again = f"Resumed before step {row.get('step', 0):,}" if what == "resume" else "Started"
         return f"{again}: {words}." + "".join(f" Passed over: {text}." for text in damaged)
     if what == "evaluate":

@@ -313,6 +313,7 @@ class Plan:
 
     def pages(self, inputs: list[Artifact]) -> Task:
         """The last task: every table, figure and page."""
+        from pilebuilder.report import trained
         from pilebuilder.report.facts import gather
 
         tokens = [a for a in self.view.artifacts("tokenize", "tokens") if a.path.endswith(".json")]
@@ -320,7 +321,7 @@ class Plan:
         return task(
             "pages",
             "render:write",
-            [*inputs, *collected],
+            [*inputs, *collected, *trained.found(self.view)],
             facts=gather(self.view),
             config=self.config.model_dump(mode="json"),
             answers=answers(self.view, self.config),

@@ -17,6 +17,7 @@ from pilebuilder.report.sections import (
     duplicates,
     languages,
     lengths,
+    logbook,
     losses,
     mixture,
     ngrams,
@@ -68,7 +69,8 @@ def write(task: Task, work: Workspace) -> None:
     """Collect what the tasks measured, make the sections, write every file of the report."""
     facts = collect(task, work)
     held = datasheet.entries(facts)
-    sections = [*(make(facts) for make in SECTIONS), datasheet.section(facts, held), eu.section(facts)]
+    measured = [*(make(facts) for make in SECTIONS), *logbook.sections(facts)]
+    sections = [*measured, datasheet.section(facts, held), eu.section(facts)]
     names = [t.name for s in sections for t in s.tables()]
     assert len(names) == len(set(names)), f"two tables share a name: {sorted(names)}"
     provenance = facts.provenance() | {"inputs": _input_digest(task)}

@@ -28,10 +28,13 @@ EMBEDDED_CSV = 200_000
 """Largest CSV that a page carries in itself; a larger one is linked."""
 GROUPS: Mapping[str, tuple[str, ...]] = {
     "Corpus": ("components", "losses", "mixture", "duplicates", "overlap", "contamination", "quarantine", "terms"),
-    "Text": ("lengths", "languages", "tokens", "topics", "ngrams", "signals", "web", "training"),
+    "Text": ("lengths", "languages", "tokens", "topics", "ngrams", "signals", "web"),
+    "Training": ("training",),
     "People": ("removal", "sentiment", "profanity", "personal"),
     "Papers": ("datasheet", "eu-summary"),
 }
+LOGBOOK = "logbook-"
+"""How the names of pages of training runs begin."""
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 """What a page may load: nothing; only its own style."""
 STORY = ("waterfall", "components", "treemap", "languages", "bytes-per-token", "removal")
@@ -80,11 +83,12 @@ class Site:
 
     def _contents(self, root: str) -> list[tuple[str, list[Link]]]:
         """Groups of links; a section that no group names stands under the last."""
+        held = {**GROUPS, "Training": (*GROUPS["Training"], *(n for n in self.by_name if n.startswith(LOGBOOK)))}
         groups = [
             (title, [Link(self.by_name[n].title, f"{root}{n}.html") for n in names if n in self.by_name])
-            for title, names in GROUPS.items()
+            for title, names in held.items()
         ]
-        named = {n for names in GROUPS.values() for n in names}
+        named = {n for names in held.values() for n in names}
         rest = [Link(s.title, f"{root}{s.name}.html") for s in self.sections if s.name not in named]
         groups.append(("More", rest))
         parts = [Link(s.name, f"{root}components/{s.slug}.html") for s in self.facts.sources]

@@ -1,19 +1,45 @@
-"""What only a trained model can tell: bits per byte, difficulty, comparison with other corpora.
+"""What only a trained model can tell: bits per byte, difficulty, comparison of training sets, cloze.
 
-The layout stands; numbers come from evaluations of checkpoints. Until then every cell says why it is empty.
+Numbers come from the evaluations and comparisons in the output folder (`pilebuilder.report.trained`). Until there are
+some, every cell says why it is empty.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from pilebuilder.report.cells import Cell, not_measured
+from pilebuilder.report import charts, lines
+from pilebuilder.report.cells import TOO_FEW_DOCUMENTS, Cell, Gap, not_measured, too_few
 from pilebuilder.report.facts import Facts
 from pilebuilder.report.sections.composition import parts_of, weights
-from pilebuilder.report.table import Column, Prose, Section, Table
+from pilebuilder.report.svg import colour
+from pilebuilder.report.table import Block, Column, Figure, Prose, Section, Table
 
 REASON = "no evaluation of a trained checkpoint in this build"
+ADVICE = (
+    "Train with `pilebuilder train RECIPE`, measure with `pilebuilder train eval RUN`, then make the report again."
+)
+Z = 1.959964
+OVERALL = "overall"
+
+PUBLISHED = (
+    ("GPT-2 small", 1.2253, "zero-shot"),
+    ("GPT-2 medium", 1.0928, "zero-shot"),
+    ("GPT-2 large", 1.0828, "zero-shot"),
+    ("GPT-2 XL", 1.0468, "zero-shot"),
+    ("GPT-3 ada", 0.9631, "zero-shot"),
+    ("GPT-3 babbage", 0.8718, "zero-shot"),
+    ("GPT-3 curie", 0.7980, "zero-shot"),
+    ("GPT-3 davinci", 0.7177, "zero-shot"),
+    ("1.3 B trained on the Pile", 0.9433, "40 GB of the Pile"),
+    ("1.3 B trained on raw Common Crawl", 1.1275, "40 GB of raw Common Crawl"),
+    ("1.3 B trained on CC-100 (en)", 1.3293, "40 GB of CC-100"),
+    ("GPT-Neo 1.3B", 0.7527, "the Pile"),
+    ("GPT-Neo 2.7B", 0.7165, "the Pile"),
+)
+"""Bits per byte on the Pile's own test split: Gao et al. 2020, tables 2 and 3; GPT-Neo's README."""
 
 
 def bits_per_byte(nats: float, size: int) -> float:
@@ -37,13 +63,66 @@ def weighted(values: Mapping[str, float], share: Mapping[str, float]) -> float:
     return math.fsum(values[n] * share[n] for n in values) / total if total else 0.0
 
 
+class Measured:
+    """One evaluation, its rows of the protocol without overlap by component."""
+
+    def __init__(self, held: Mapping[str, Any]) -> None:
+        self.held = held
+        self.name, self.split = str(held["name"]), str(held["split"])
+        self.protocol = next(p for p in held["protocols"] if p["name"] == "segments")
+        self.rows: dict[str, Mapping[str, Any]] = {s["component"]: s for s in self.protocol["scores"]}
+
+    @property
+    def kind(self) -> str:
+        """``run`` or ``import``."""
+        return str(self.held["subject"]["kind"])
+
+    def enough(self, component: str) -> bool:
+        """Whether the component has a value that may be shown."""
+        return component in self.rows and self.rows[component]["documents"] >= TOO_FEW_DOCUMENTS
+
+    def whole(self, share: Mapping[str, float]) -> tuple[float, float | None] | None:
+        """The corpus value by effective size over the components that may be shown, and its standard error."""
+        names = [n for n in share if self.enough(n) and share[n]]
+        if not names:
+            return None
+        value = weighted({n: self.rows[n]["bits_per_byte"] for n in names}, share)
+        errors = [self.rows[n]["standard_error"] for n in names]
+        total = math.fsum(share[n] for n in names)
+        if any(e is None for e in errors):
+            return value, None
+        pairs = zip(names, errors, strict=True)
+        return value, math.sqrt(math.fsum((share[n] * e) ** 2 for n, e in pairs)) / total
+
+
+def measured(facts: Facts) -> list[Measured]:
+    """Evaluations of one split: test, or val when nothing was measured on test; imports last."""
+    found = [Measured(e) for e in facts.evaluations if any(p["name"] == "segments" for p in e["protocols"])]
+    split = "test" if any(m.split == "test" for m in found) else "val"
+    return sorted((m for m in found if m.split == split), key=lambda m: (m.kind == "import", m.name))
+
+
+def _value(m: Measured, component: str) -> tuple[Cell, Cell]:
+    row = m.rows.get(component)
+    if row is None:
+        return not_measured(f"no {m.split} text of it"), None
+    if not m.enough(component):
+        return too_few(row["documents"]), None
+    return row["bits_per_byte"], row["standard_error"]
+
+
 def evaluation_table(facts: Facts) -> Table:
-    """Bits per byte by component for every model evaluated, tables 2, 8 and 9."""
+    """Bits per byte by component for every model evaluated, as table 2."""
+    models, share = measured(facts), weights(parts_of(facts))
+    width = 2 * max(1, len(models)) + 2
     rows: list[tuple[Cell, ...]] = []
-    share = weights(parts_of(facts))
     for name in facts.names:
-        rows.append((name, share[name], not_measured(REASON), *[None] * 4))
-    rows.append(("Whole corpus", sum(share.values()), not_measured(REASON), *[None] * 4))
+        if not models:
+            rows.append((name, share[name], not_measured(REASON), *[None] * (width - 1)))
+            continue
+        cells = [cell for m in models for cell in _value(m, name)]
+        row = models[0].rows.get(name)
+        rows.append((name, share[name], *cells, *((row["documents"], row["bytes"]) if row else (0, 0))))
     return Table(
         name="bits-per-byte",
         title="Bits per byte by component",
@@ -51,46 +130,424 @@ def evaluation_table(facts: Facts) -> Table:
         columns=(
             Column(key="component", title="Component", kind="name"),
             Column(key="weight", title="Weight", kind="share"),
-            Column(key="bits_per_byte", title="Bits per byte", kind="number", digits=4),
-            Column(key="low", title="low", kind="number", digits=4, group="95 % interval"),
-            Column(key="high", title="high", kind="number", digits=4, group="95 % interval"),
+            *(
+                column
+                for name in ([m.name for m in models] or [""])
+                for column in (
+                    Column(
+                        key=_key("bits_per_byte", name), title="Bits per byte", kind="number", digits=4, group=name
+                    ),
+                    Column(key=_key("standard_error", name), title="Std. error", kind="number", digits=4, group=name),
+                )
+            ),
             Column(key="documents", title="Documents", kind="count"),
             Column(key="bytes", title="Text", kind="bytes"),
         ),
         rows=tuple(rows),
-        note="Sum of nats over ln 2 times the bytes of text; each document alone, each token scored once; the"
-        " corpus value"
-        " weighs components by effective size.",
+        totals=_totals(models, share, width),
+        note="Sum of nats over ln 2 times the bytes of text; each document alone after an end of document, in windows"
+        " of the network's longest context that do not overlap, each token scored once. Standard errors take documents"
+        f" as the sample. Below {TOO_FEW_DOCUMENTS} documents a cell shows their number alone. The corpus value weighs"
+        " the components that have a value by effective size.",
         weighting="ratio of sums within a component; effective bytes over components",
-        sample="the test split",
+        sample=_sample(models),
     )
 
 
-def gap_table(name: str, title: str, definition: str, columns: tuple[str, ...], facts: Facts) -> Table:
-    """A table whose cells wait for evaluations."""
+def _key(what: str, name: str) -> str:
+    return f"{what}: {name}" if name else what
+
+
+def _sample(models: Sequence[Measured]) -> str:
+    if not models:
+        return "the test split"
+    limits = sorted(int(m.held["token_limit"]) for m in models if m.held.get("token_limit"))
+    cut = f", the first documents of each component up to {limits[0]:,} tokens" if limits else ""
+    return f"the {models[0].split} split{cut}"
+
+
+def _totals(models: Sequence[Measured], share: Mapping[str, float], width: int) -> tuple[tuple[Cell, ...], ...]:
+    total = sum(share.values())
+    if not models:
+        return (("Whole corpus", total, not_measured(REASON), *[None] * (width - 1)),)
+    corpus: list[Cell] = []
+    text: list[Cell] = []
+    for m in models:
+        whole = m.whole(share)
+        corpus += whole if whole else (Gap("too few documents in every component"), None)
+        text += _value(m, OVERALL)
+    row = models[0].rows[OVERALL]
+    return (
+        ("Whole corpus, by effective size", total, *corpus, None, None),
+        ("Held-out text as it is", None, *text, row["documents"], row["bytes"]),
+    )
+
+
+def detail_table(models: Sequence[Measured]) -> Table:
+    """Everything that was measured, a row per model, protocol and component; perplexities as table 8."""
+    rows: list[tuple[Cell, ...]] = []
+    for m in models:
+        for protocol in m.held["protocols"]:
+            for s in protocol["scores"]:
+                few = s["documents"] < TOO_FEW_DOCUMENTS
+                error = s["standard_error"]
+                spread = (
+                    (None, None) if error is None else (s["bits_per_byte"] - Z * error, s["bits_per_byte"] + Z * error)
+                )
+                numbers: tuple[Cell, ...] = (
+                    s["bits_per_byte"],
+                    *spread,
+                    math.exp(min(s["nats_per_token"], 700.0)),
+                    s["tokens"] / s["bytes"],
+                )
+                shown = (too_few(s["documents"]), None, None, None, None) if few else numbers
+                rows.append(
+                    (m.name, protocol["name"], s["component"], *shown, s["documents"], s["tokens"], s["bytes"])
+                )
+    interval = "95 % interval"
+    return Table(
+        name="evaluations",
+        title="Every measurement",
+        definition="A12",
+        columns=(
+            Column(key="model", title="Model", kind="name"),
+            Column(key="protocol", title="Windows"),
+            Column(key="component", title="Component"),
+            Column(key="bits_per_byte", title="Bits per byte", kind="number", digits=4),
+            Column(key="low", title="low", kind="number", digits=4, group=interval),
+            Column(key="high", title="high", kind="number", digits=4, group=interval),
+            Column(key="perplexity", title="Perplexity", kind="number", digits=3, unit="per token"),
+            Column(key="tokens_per_byte", title="Tokens per byte", kind="number", digits=4),
+            Column(key="documents", title="Documents", kind="count"),
+            Column(key="tokens", title="Tokens", kind="count"),
+            Column(key="bytes", title="Text", kind="bytes"),
+        ),
+        rows=tuple(rows),
+        fold=12,
+        note="Segments: windows that do not overlap. Sliding: windows that repeat the tokens before them as context,"
+        " by half unless asked otherwise. Perplexities depend on the tokenizer and do not compare across models;"
+        " bits per byte do.",
+        weighting="ratio of sums",
+        sample=_sample(models),
+        interval="normal, standard error of a ratio of sums over documents, by linearisation",
+    )
+
+
+def model_table(models: Sequence[Measured]) -> Table:
+    """Who was measured."""
+    rows = []
+    for m in models:
+        subject = m.held["subject"]
+        rows.append(
+            (
+                m.name,
+                "trained here" if m.kind == "run" else "imported",
+                str(subject["architecture"]),
+                subject["parameters"],
+                subject["step"],
+                subject["tokens"],
+                str(m.held["tokenizer"]["name"]),
+                m.protocol["sequence"],
+                str(subject["weights"]),
+            )
+        )
+    return Table(
+        name="models",
+        title="The models",
+        definition="A12",
+        columns=(
+            Column(key="model", title="Model", kind="name"),
+            Column(key="origin", title="Origin"),
+            Column(key="architecture", title="Architecture"),
+            Column(key="parameters", title="Parameters", kind="count"),
+            Column(key="step", title="Step", kind="count"),
+            Column(key="trained_tokens", title="Trained on", kind="count", unit="tokens"),
+            Column(key="tokenizer", title="Tokenizer"),
+            Column(key="context", title="Context", kind="count", unit="tokens"),
+            Column(key="weights_sha256", title="Weights (sha256)", kind="code"),
+        ),
+        rows=tuple(rows),
+        sample="evaluations in the output folder",
+    )
+
+
+def published_table() -> Table:
+    """What others reached on the Pile's own test split."""
+    return Table(
+        name="published-bits",
+        title="Published values on the Pile",
+        definition="A12",
+        columns=(
+            Column(key="model", title="Model", kind="name"),
+            Column(key="bits_per_byte", title="Bits per byte", kind="number", digits=4),
+            Column(key="trained_on", title="Trained on"),
+        ),
+        rows=PUBLISHED,
+        note="Published: Gao et al. 2020, tables 2 and 3, and GPT-Neo's README. On another text than this corpus:"
+        " for orientation, not for comparison.",
+        sample="the Pile's test split",
+    )
+
+
+def difficulty_table(facts: Facts) -> Table:
+    """A strong model that did not see the corpus against one that did."""
+    models, share = measured(facts), weights(parts_of(facts))
+    values = {m.name: whole[0] for m in models if (whole := m.whole(share)) is not None}
+    ranked = sorted((m for m in models if m.name in values), key=lambda m: (values[m.name], m.name))
+    own = next((m for m in ranked if m.kind == "run"), None)
+    reference = next((m for m in ranked if m.kind == "import"), None)
+    web = str(facts.config.get("web_component") or "")
+    reason = _no_difficulty(own, reference, web)
+    rows: list[tuple[Cell, ...]] = []
+    for name in facts.names:
+        if reason or own is None or reference is None:
+            rows.append((name, not_measured(reason), None, None))
+        elif own.enough(name) and reference.enough(name):
+            theirs, mine, their_web, my_web = (
+                m.rows[n]["bits_per_byte"] for n in (name, web) for m in (reference, own)
+            )
+            rows.append((name, theirs, mine, difficulty(theirs, mine, their_web, my_web)))
+        else:
+            row = own.rows.get(name)
+            rows.append((name, too_few(row["documents"] if row else 0), None, None))
+    rows.sort(key=lambda r: -r[3] if isinstance(r[3], float) else 0.0)
+    chosen = f" Reference: {reference.name}; own: {own.name}." if own and reference else ""
+    return Table(
+        name="difficulty",
+        title="Relative difficulty",
+        definition="A13",
+        columns=(
+            Column(key="component", title="Component", kind="name"),
+            Column(key="reference", title="Reference", kind="number", digits=4),
+            Column(key="own", title="Own", kind="number", digits=4),
+            Column(key="difference", title="Difference", kind="number", digits=4),
+        ),
+        rows=tuple(rows),
+        note="Difference: (reference minus reference on the web component) minus (own minus own on it), in bits per"
+        " byte. Low: the reference model knows such text already. The reference is the best imported model, own the"
+        f" best one trained here.{chosen}",
+        sample=_sample(models),
+    )
+
+
+def _no_difficulty(own: Measured | None, reference: Measured | None, web: str) -> str:
+    if own is None and reference is None:
+        return REASON
+    if own is None:
+        return "no model trained here was evaluated"
+    if reference is None:
+        return "no imported model was evaluated"
+    if not web:
+        return "the recipe names no report.web_component"
+    if not own.enough(web) or not reference.enough(web):
+        return f"too few documents of {web}"
+    return ""
+
+
+def comparison_tables(facts: Facts) -> list[Table]:
+    """The same network trained on two corpora; one gap table when there is none."""
+    if not facts.comparisons:
+        return [_comparison_table("training-sets", "Comparison of training sets", None, facts)]
+    return [
+        _comparison_table(
+            "training-sets" if k == 0 else f"training-sets-{k + 1}",
+            f"Comparison of training sets: {held['first']} and {held['second']}",
+            held,
+            facts,
+        )
+        for k, held in enumerate(facts.comparisons)
+    ]
+
+
+def _comparison_table(name: str, title: str, held: Mapping[str, Any] | None, facts: Facts) -> Table:
+    first, second = (held["first"], held["second"]) if held else ("This corpus", "Baseline")
+    rows: list[tuple[Cell, ...]]
+    if held is None:
+        reason = "no comparison in this build; make one with `pilebuilder train compare`"
+        rows = [(n, None, not_measured(reason), *[None] * 6) for n in facts.names]
+    else:
+        rows = [_comparison_row(row) for row in held["rows"]]
     return Table(
         name=name,
         title=title,
-        definition=definition,
+        definition="A14",
         columns=(
             Column(key="component", title="Component", kind="name"),
-            *(Column(key=c.lower().replace(" ", "_"), title=c, kind="number", digits=4) for c in columns),
+            Column(key="of", title="Held out by"),
+            Column(key="first", title=first, kind="number", digits=4),
+            Column(key="second", title=second, kind="number", digits=4),
+            Column(key="difference", title="Difference", kind="number", digits=4),
+            Column(key="low", title="low", kind="number", digits=4, group="95 % interval"),
+            Column(key="high", title="high", kind="number", digits=4, group="95 % interval"),
+            Column(key="documents", title="Documents", kind="count"),
+            Column(key="verdict", title="Better"),
         ),
-        rows=tuple((n, not_measured(REASON), *[None] * (len(columns) - 1)) for n in facts.names),
-        sample="the test split",
+        rows=tuple(rows),
+        note=str(held["method"]) if held else "",
+        sample=str(held["sample"]) if held else "the test split",
+        interval=str(held["interval"]) if held else "",
+    )
+
+
+def _comparison_row(row: Mapping[str, Any]) -> tuple[Cell, ...]:
+    if row["documents"] < TOO_FEW_DOCUMENTS:
+        return (row["component"], row["of"], too_few(row["documents"]), *[None] * 6)
+    numbers = (row["first"], row["second"], row["difference"], row["low"], row["high"])
+    return (row["component"], row["of"], *numbers, row["documents"], row["verdict"])
+
+
+def comparison_figure(held: Mapping[str, Any], table: str) -> Figure | None:
+    """Differences with their intervals."""
+    rows = [r for r in held["rows"] if r["documents"] >= TOO_FEW_DOCUMENTS and r["low"] is not None]
+    if not rows:
+        return None
+
+    def draw(width: int) -> str:
+        made = [
+            charts.Dots(
+                f"{r['component']} ({r['of']})",
+                (charts.Part(r["difference"], "c1", f"{r['difference']:+.4f}"),),
+                (r["low"], r["high"]),
+                f"{r['difference']:+.4f}",
+            )
+            for r in rows
+        ]
+        return charts.dots(
+            width, made, label="Difference in bits per byte", show=lambda v: f"{v:+.3g}", line=0.0, zero=True
+        )
+
+    return Figure(
+        name=f"figure-{table}",
+        title=f"What {held['second']} changes against {held['first']}",
+        subtitle=f"Bits per byte, {held['second']} minus {held['first']}; below zero {held['second']} is better."
+        " Whiskers: 95 %.",
+        draw=draw,
+        table=table,
+        alt="; ".join(f"{r['component']} ({r['of']}) {r['difference']:+.4f}" for r in rows) + ".",
+    )
+
+
+def position_blocks(models: Sequence[Measured]) -> list[Block]:
+    """Loss by position in the window, figure 11."""
+    held = [(m.name, m.protocol.get("positions") or []) for m in models if m.protocol.get("positions")]
+    if not held:
+        return []
+    points = {name: [(float(start), float(nats)) for start, nats, _ in rows] for name, rows in held}
+
+    def draw(width: int) -> str:
+        series = [lines.Series(name, p, colour(i)) for i, (name, p) in enumerate(points.items())]
+        return lines.lines(width, series, label="Loss by position", x_title="position in the window", height=150)
+
+    rows = tuple((name, start, nats, n) for name, found in held for start, nats, n in found)
+    table = Table(
+        name="loss-by-position",
+        title="Loss by position",
+        definition="A12",
+        columns=(
+            Column(key="model", title="Model", kind="name"),
+            Column(key="position", title="From position", kind="count"),
+            Column(key="loss", title="Loss", kind="number", digits=4, unit="nats per token"),
+            Column(key="tokens", title="Tokens", kind="count"),
+        ),
+        rows=rows,
+        fold=8,
+        note="Neighbouring positions of the window together, as figure 11 of the Pile paper.",
+        weighting="per token",
+        sample=_sample(models),
+    )
+    ends = "; ".join(f"{name} from {p[0][1]:.3f} to {p[-1][1]:.3f}" for name, p in points.items())
+    figure = Figure(
+        name="loss-by-position",
+        title="Later tokens are easier",
+        subtitle="Nats per token by position in the window, four positions together.",
+        draw=draw,
+        table="loss-by-position",
+        alt=f"First and last positions: {ends}.",
+    )
+    return [figure, table]
+
+
+def cloze_table(models: Sequence[Measured]) -> Table:
+    """The last word of a passage."""
+    rows: list[tuple[Cell, ...]] = []
+    for m in models:
+        for task, found in sorted(m.held["cloze"].items()):
+            if not found:
+                rows.append((m.name, task, None, not_measured("no passage of this shape in the split"), *[None] * 4))
+            for r in found:
+                n = r["passages"]
+                few = n < TOO_FEW_DOCUMENTS
+                numbers = (r["accuracy"], r["accuracy_low"], r["accuracy_high"], r["perplexity"])
+                shown = (too_few(n), None, None, None) if few else numbers
+                rows.append((m.name, task, r["component"], *shown, n))
+    if not rows:
+        rows = [("all", "held-out", None, not_measured(REASON), *[None] * 4)]
+    return Table(
+        name="cloze",
+        title="The last word of a passage",
+        definition="A14",
+        columns=(
+            Column(key="model", title="Model", kind="name"),
+            Column(key="task", title="Task"),
+            Column(key="component", title="Component"),
+            Column(key="accuracy", title="Guessed", kind="share"),
+            Column(key="low", title="low", kind="share", group="95 % interval"),
+            Column(key="high", title="high", kind="share", group="95 % interval"),
+            Column(key="perplexity", title="Perplexity", kind="number", digits=2, unit="of the word"),
+            Column(key="passages", title="Passages", kind="count"),
+        ),
+        rows=tuple(rows),
+        note="Of LAMBADA's shape, from held-out text: whole sentences of 40 to 120 words in one paragraph, whose last"
+        " word has four letters or more, is no common word and occurs earlier. No person judged the passages, so the"
+        " numbers compare models on this corpus. Guessed: every token of the word is the likeliest. Task lambada:"
+        " LAMBADA's own file.",
+        weighting="per passage",
+        sample=_sample(models),
+        interval="Wilson",
     )
 
 
 def section(facts: Facts) -> Section:
     """Evaluation by models."""
+    models = measured(facts)
+    comparisons = comparison_tables(facts)
+    figures = [
+        figure
+        for table, held in zip(comparisons, facts.comparisons, strict=False)
+        if (figure := comparison_figure(held, table.name)) is not None
+    ]
+    head: list[Block] = [evaluation_table(facts)]
+    if models:
+        head += [model_table(models), *position_blocks(models), detail_table(models)]
+    else:
+        head = [Prose(text=f"{not_measured(REASON)}. {ADVICE}"), *head]
     return Section(
         name="training",
         title="What trained models tell",
-        lead="Filled by evaluating checkpoints on the validation and test splits.",
+        lead=_lead(facts, models),
         blocks=(
-            Prose(text=f"{not_measured(REASON)}."),
-            evaluation_table(facts),
-            gap_table("difficulty", "Relative difficulty", "A13", ("Reference", "Own", "Difference"), facts),
-            gap_table("training-sets", "Comparison of training sets", "A14", ("This corpus", "Baseline"), facts),
+            *head,
+            published_table(),
+            difficulty_table(facts),
+            *figures,
+            *comparisons,
+            cloze_table(models),
         ),
     )
+
+
+def _lead(facts: Facts, models: Sequence[Measured]) -> str:
+    if not models:
+        return "Filled by evaluating checkpoints on the validation and test splits."
+    share = weights(parts_of(facts))
+    found = []
+    for m in models:
+        whole = m.whole(share)
+        row = m.rows[OVERALL]
+        if whole:
+            found.append(f"{m.name} {whole[0]:.4f}")
+        elif m.enough(OVERALL):
+            found.append(f"{m.name} {row['bits_per_byte']:.4f} (text as it is)")
+    if not found:
+        return f"{len(models)} models were measured, on too few documents to show a value."
+    return f"Bits per byte on held-out text: {', '.join(found)}."
