@@ -136,28 +136,28 @@ def documents(stream: Readable) -> Iterator[tuple[int, bytes]]:
     Memory is the longest document plus a block; one of more than `MAX_RECORD` comes as a piece longer than that, and
     the rest of it is passed over.
     """
-    held, base, looked, passing = b"", 0, 1, False
+    held, base, looked, passing = bytearray(), 0, 1, False
     while True:
         block = stream.read(_READ)
         held += block
         while (at := _boundary(held, looked)) > 0:
             if not passing and held[:at].strip():
-                yield base, held[:at]
+                yield base, bytes(held[:at])
             held, base, looked, passing = held[at:], base + at, 1, False
         looked = max(1, len(held) - 16)
         if passing or len(held) > MAX_RECORD + 1:
             if not passing:
-                yield base, held
+                yield base, bytes(held)
             opening = b"PATN" if held[:64].lstrip().startswith(b"PATN") else b"</"  # so that `_boundary` knows
             base, looked, passing = base + len(held) - 16 - len(opening), len(opening), True
-            held = opening + held[-16:]
+            held = bytearray(opening) + held[-16:]
         if not block:
             break
     if not passing and (held.strip() or not base):
-        yield base, held
+        yield base, bytes(held)
 
 
-def _boundary(data: bytes, start: int) -> int:
+def _boundary(data: bytearray, start: int) -> int:
     """Offset of the line with which the next document begins; -1 when none does."""
     start = max(0, start - 1)
     if data[:64].lstrip().startswith(b"PATN"):

@@ -78,7 +78,7 @@ def test_size_lies() -> None:
         contents(tar([(f"f{k}", {}, b"") for k in range(50)]), Caps(members=40))
 
 
-def test_a_million_empty_members_are_stopped_in_time() -> None:
+def test_endless_empty_members_are_stopped_in_time() -> None:
     block = tarfile.TarInfo("a").tobuf()
 
     class Endless:
@@ -87,9 +87,9 @@ def test_a_million_empty_members_are_stopped_in_time() -> None:
 
     started = time.perf_counter()
     with pytest.raises(StreamError, match="bomb"):
-        for _ in tar_members(Endless()):
+        for _ in tar_members(Endless(), Caps(members=20_000)):
             pass
-    assert time.perf_counter() - started < 30
+    assert time.perf_counter() - started < 10
 
 
 def test_every_cut_is_known() -> None:

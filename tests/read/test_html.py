@@ -103,7 +103,7 @@ def test_folders_and_archives_of_pages(tmp_path: Path) -> None:
     path.write_bytes(
         zipped({"a/1.html": sample_page(1), "a/2.html": deep, "a/3.htm": sample_page(3), "a/x.css": b"p{}"})
     )
-    found = items("html", path, "site.zip", seconds=1)
+    found = items("html", path, "site.zip", seconds=0.5)
     assert [d["key"] for d in documents(found)] == ["site.zip/a/1.html", "site.zip/a/3.htm"]
     assert lost(found) == {"timeout": 1}
 

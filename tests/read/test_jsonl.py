@@ -40,7 +40,7 @@ names = st.sampled_from(["text", "id", "url", "date", "license", "meta", "lang",
 objects = st.dictionaries(names, values, max_size=6)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(st.lists(objects, min_size=1, max_size=5), st.booleans(), st.sampled_from([None, (", ", ": "), (",", ":")]))
 def test_documents_are_what_a_general_parser_says(
     tmp_path_factory: Any, rows: list[dict[str, Any]], ascii: bool, gaps: Any

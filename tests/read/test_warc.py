@@ -161,7 +161,7 @@ def test_a_huge_record_is_passed_over(tmp_path: Path) -> None:
 def test_a_page_that_hangs_its_parser_costs_itself(tmp_path: Path) -> None:
     deep = b"<html><body>" + b"<div>" * 60_000 + b"deep" + b"</div>" * 60_000 + b"</body></html>"
     data = b"".join(gzip.compress(r) for r in (response(0), response(1, deep), response(2)))
-    found = read(tmp_path, data, seconds=1)
+    found = read(tmp_path, data, seconds=0.5)
     assert urls(found) == [0, 2]
     assert lost(found) == {"timeout": 1}
 
