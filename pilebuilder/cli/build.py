@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -45,10 +44,6 @@ def _stage_command(name: str, does: str, example: str) -> None:
         log_json: LogJson = False,
         store: Store = None,
     ) -> None:
-        if name == "report" and inputs[0] == "diff" and len(inputs) == 3:
-            from pilebuilder import tools
-
-            raise typer.Exit(tools.report_diff(Path(inputs[1]), Path(inputs[2]), out))
         run_build(inputs, out, name, workers, executor, address, log_json, store)
 
     run_stage.__doc__ = f"{does}\n\nExamples:\n\n  pilebuilder {name} my-recipe.yaml\n\n{example}"
@@ -64,11 +59,8 @@ for _name, _does in (
     ("mix", "Weigh components, hold out val and test, fix the global order."),
     ("shard", "Write train/NN.jsonl.zst, val.jsonl.zst, test.jsonl.zst."),
     ("tokenize", "Write token shards (.bin and .idx) of the output shards."),
-    ("report", "Describe the corpus: tables, figures, one HTML page."),
 ):
     _more = "" if _name in ("fetch", "mix") else _ALONE.format(_name)
-    if _name == "report":
-        _more += "\n\n  pilebuilder report diff OLD-FOLDER NEW-FOLDER      (what changed between two corpora)"
     _stage_command(_name, _does, _more)
 
 

@@ -60,6 +60,8 @@ class Facts:
     """Tallies by stage name, those that ran."""
     off: tuple[str, ...] = ()
     """Stages that the recipe turned off."""
+    from_files: bool = False
+    """Whether the corpus was made elsewhere, so that documents are those of its files, copies included."""
     settings: Mapping[str, Any] = field(default_factory=dict)
     """Each stage's section of the recipe, resolved."""
     mixture: Mapping[str, Any] = field(default_factory=dict)
@@ -131,13 +133,17 @@ class Facts:
         return total
 
     def documents(self, name: str) -> int:
-        """Distinct documents of a component when the mix begins."""
+        """Distinct documents of a component when the mix begins; of a corpus made elsewhere, those in its files."""
+        if self.from_files:
+            return self.profiles[name].get("documents") if name in self.profiles else 0
         count = self.placed.get(name, Count())
         return count.seen if "mix" in self.stages else count.kept
 
     @property
     def remaining(self) -> int:
         """Distinct documents that the last stage kept: what is in the corpus."""
+        if self.from_files:
+            return sum(map(self.documents, self.names))
         return sum(count.kept for count in self.placed.values())
 
     def raw_bytes(self, name: str) -> int:
@@ -156,9 +162,8 @@ class Facts:
     def token_count(self, name: str) -> Cell:
         """Tokens of a component over all splits."""
         if not self.tokens:
-            return not_measured(
-                "the recipe turns tokenize off" if "tokenize" in self.off else "no tokens in this build"
-            )
+            off = "tokenize" in self.off and not self.from_files
+            return not_measured("the recipe turns tokenize off" if off else "no tokens beside the documents")
         splits = self.tokens["components"].get(name, {})
         return sum(int(split["tokens"]) for split in splits.values())
 
@@ -196,6 +201,7 @@ def gather(view: View) -> dict[str, Any]:
             for a in view.artifacts("shard", "shard")
         ],
         "off": sorted(name for name, config in configs.items() if config is None),
+        "from_files": bool(getattr(view, "from_files", False)),
         "settings": {name: c.model_dump(mode="json") for name, c in configs.items() if hasattr(c, "model_dump")},
     }
 
@@ -209,5 +215,6 @@ def from_json(data: Mapping[str, Any], **measured: Any) -> Facts:
         shards=tuple(data["shards"]),
         off=tuple(data["off"]),
         settings=data["settings"],
+        from_files=bool(data.get("from_files")),
         **measured,
     )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pilebuilder.partition import read_table
+from pilebuilder.report.pieces import groups
 from pilebuilder.report.sampled.draw import draws
 from pilebuilder.task import Task, Workspace
 
@@ -45,6 +46,23 @@ def read_ledger(task: Task, work: Workspace) -> None:
     content["samples"] = _samples(table, task.params["seed"])
     path = work.output("ledger.json", "ledger-summary")
     path.write_text(json.dumps(content, ensure_ascii=False, separators=(",", ":")))
+
+
+def draw_samples(task: Task, work: Workspace) -> None:
+    """A ledger summary that draws samples from all documents of partitions: for a corpus without validation split.
+
+    Inputs: partitions, each followed by its removal list if it has one.
+    """
+    from pilebuilder.report.measure import survivors
+
+    found: dict[str, list[list[Any]]] = {}
+    for group in groups(task.inputs):
+        component = group[0].facts["component"]
+        ids = survivors(work, group, ["id"]).column("id").to_pylist()
+        drawn = zip(draws(ids, task.params["seed"], "samples").tolist(), ids, strict=True)
+        found[component] = sorted([*found.get(component, []), *([draw, i] for draw, i in drawn)])[:SAMPLES]
+    content = {"rows": [], "quarantine": [], "samples": found}
+    work.output("ledger.json", "ledger-summary").write_text(json.dumps(content, separators=(",", ":")))
 
 
 def excerpts(task: Task, work: Workspace) -> None:

@@ -214,7 +214,13 @@ class Plan:
         found = yield [
             task(f"ledger/{i:04}", "ledgers:read_ledger", group, seed=self.seed) for i, group in enumerate(groups)
         ]
-        summaries = [a for m in found for a in m.of("ledger-summary")]
+        summaries = outputs(found, "ledger-summary")
+        if not self.validated():  # no split to draw from: any document may be shown
+            parts = joined([self.survivors(p) for p in self.partitions])
+            drawn = yield [
+                task(f"drawn/{i:04}", "ledgers:draw_samples", part, seed=self.seed) for i, part in enumerate(parts)
+            ]
+            summaries += outputs(drawn, "ledger-summary")
         wanted = [*self.clusters, *summaries]
         parts = list(batches(self.partitions, SEARCHED_DOCUMENTS, lambda p: p.facts["documents"]))
         texts = yield [
@@ -264,8 +270,15 @@ class Plan:
         ]
         return outputs(models, "topics")
 
+    def validated(self) -> bool:
+        """Whether the mix held documents out for validation."""
+        splits = [m.facts.get("splits", {}) for m in self.view.manifests("mix")]
+        return any(held.get("val", {}).get("documents") for held in splits)
+
     def removal(self) -> Chain:
         """Who was removed by which rule: partitions as read, beside what the ledger says of their documents."""
+        if getattr(self.view, "from_files", False):  # what was read then is not what the files hold now
+            return []
         read = self.view.artifacts("read", "partition")
         stage = "filter" if self.view.manifests("filter") else "clean"
         passes = self.view.manifests(stage)

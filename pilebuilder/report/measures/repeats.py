@@ -47,7 +47,7 @@ def _sampled(found: np.ndarray, part: float) -> np.ndarray:
 
 
 def _texts(texts: Texts, part: float) -> pa.Table:
-    view = memoryview(np.ascontiguousarray(texts.data)).cast("B")
+    view = memoryview(texts.data.data)
     offsets = texts.offsets.tolist()
     found = _digests([view[a:b] for a, b in itertools.pairwise(offsets)])
     rows = _sampled(found, part)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -225,10 +226,21 @@ def stale(before: str, now: str) -> bool:
 
 def counts(held: list[Entry]) -> str:
     """The front page's sentence."""
-    automatic = sum(e.state == "automatic" for e in held)
-    done = sum(e.state != "open" for e in held)
-    old = sum(e.state == "stale" for e in held)
-    return f"{done} of {len(held)} questions answered, {automatic} automatic" + (f", {old} stale." if old else ".")
+    return counts_of_states([e.state for e in held])
+
+
+def counts_of_states(states: Sequence[str]) -> str:
+    """How many questions are answered, by whom.
+
+    >>> counts_of_states(["automatic", "open", "stale"])
+    '2 of 3 questions answered, 1 automatic, 1 stale.'
+    """
+    done, automatic, old = (
+        sum(s != "open" for s in states),
+        sum(s == "automatic" for s in states),
+        sum(s == "stale" for s in states),
+    )
+    return f"{done} of {len(states)} questions answered, {automatic} automatic" + (f", {old} stale." if old else ".")
 
 
 def markdown(facts: Facts, held: list[Entry]) -> str:
@@ -274,20 +286,30 @@ def as_json(held: list[Entry]) -> str:
 
 def template(held: list[Entry]) -> str:
     """An answers file to fill in: what is answered stays, what is open waits with its evidence as it is now."""
+    return skeleton(
+        [
+            (e.question.number, e.question.part, e.question.text, e.question.fill, e.state, e.text, e.evidence)
+            for e in held
+        ]
+    )
+
+
+def skeleton(rows: Sequence[tuple[int, str, str, str, str, str, str]]) -> str:
+    """The same from rows of number, part, question, fill, state, text, evidence."""
     import yaml
 
     lines = [
         "# Answers for the datasheet. Write the texts, then name this file in the recipe: report: {answers: FILE}",
         "answers:",
     ]
-    for e in held:
-        if e.question.fill == "A":
+    for number, part, question, fill, state, text, evidence in rows:
+        if fill == "A":
             continue
-        entry: dict[str, str] = {"text": e.text if e.state in ("answered", "stale") else ""}
-        if e.evidence:
-            entry["evidence"] = e.evidence
-        body = yaml.safe_dump({e.question.number: entry}, sort_keys=False, allow_unicode=True, width=110)
-        lines += [f"  # {e.question.part}: {e.question.text}", *("  " + line for line in body.splitlines())]
+        entry: dict[str, str] = {"text": text if state in ("answered", "stale") else ""}
+        if evidence:
+            entry["evidence"] = evidence
+        body = yaml.safe_dump({number: entry}, sort_keys=False, allow_unicode=True, width=110)
+        lines += [f"  # {part}: {question}", *("  " + line for line in body.splitlines())]
     return "\n".join(lines) + "\n"
 
 

@@ -162,13 +162,13 @@ def notice(facts: Facts) -> str:
         "",
         "This corpus holds text of the following components.",
     ]
-    sums: dict[str, list[int]] = {}
+    sums: dict[str, list[Any]] = {}
     for source in facts.sources:
         tokens = facts.token_count(source.name)
         name = source.licence or "not stated on the card"
         held = sums.setdefault(name, [0, 0])
         held[0] += facts.raw_bytes(source.name)
-        held[1] += tokens if isinstance(tokens, int) else 0
+        held[1] = held[1] + tokens if isinstance(tokens, int) and isinstance(held[1], int) else tokens
         kind = duties(source.licence)
         evidence = (source.card.get("licence") or {}).get("evidence")
         lines += [
@@ -185,7 +185,9 @@ def notice(facts: Facts) -> str:
         if source.card.get("citation"):
             lines.append(f"  Cite:     {source.card['citation']}")
     lines += ["", "By licence:"]
-    lines += [f"  {name}: {show_size(size)}, {tokens:,} tokens" for name, (size, tokens) in sorted(sums.items())]
+    for name, (size, tokens) in sorted(sums.items()):
+        counted = f"{tokens:,} tokens" if isinstance(tokens, int) else f"tokens {tokens}"
+        lines.append(f"  {name}: {show_size(size)}, {counted}")
     return "\n".join(lines) + "\n"
 
 

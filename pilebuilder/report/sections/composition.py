@@ -77,6 +77,8 @@ def parts_of(facts: Facts) -> list[Part]:
 
 def _removed(facts: Facts, name: str) -> float | None:
     """Share of the documents read that did not reach the mix."""
+    if facts.from_files:
+        return None
     read = facts.stages.get("read", Tally()).get(name)
     found = read.kept if read else 0
     return 1 - facts.documents(name) / found if found else None

@@ -51,11 +51,13 @@ def rates(documents: np.ndarray, share: float) -> tuple[Cell, ...]:
         return (n, None, too_few(n), *[None] * 5)
     inside, excess = int(several.sum()), n - len(documents)
     rate = inside / n
-    half = 0.0
+    low: Cell = None
+    high: Cell = None
     if share < 1:  # a ratio of sums over sampled texts
         left = (documents > 1) * documents - rate * documents
         half = NORMAL_95 * math.sqrt(float((left * left).sum())) / n
-    return (n, len(several), inside, rate, max(0.0, rate - half), min(1.0, rate + half), excess, excess / n)
+        low, high = max(0.0, rate - half), min(1.0, rate + half)
+    return (n, len(several), inside, rate, low, high, excess, excess / n)
 
 
 def repeat_table(facts: Facts) -> Table:
@@ -91,7 +93,13 @@ def repeat_table(facts: Facts) -> Table:
             Column(key="excess_rate", title="Share", kind="share", group="Beyond the first copy"),
         ),
         rows=tuple(rows),
-        note="Counted on the documents before the mix copies them for epochs. Texts are compared byte by byte (by"
+        note="Counted on the documents"
+        + (
+            " of the files, copies for epochs included."
+            if facts.from_files
+            else " before the mix copies them for epochs."
+        )
+        + " Texts are compared byte by byte (by"
         " digest), addresses as written.",
         weighting="per document",
         sample="all documents"

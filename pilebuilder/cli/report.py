@@ -1,0 +1,81 @@
+"""Verbs of the report: report on a recipe, on a corpus that is already there, on what changed; datasheet."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pilebuilder.cli.options import Address, Kind, LogJson, Out, Store, Workers, run_build
+
+app = typer.Typer()
+
+
+@app.command()
+def report(
+    inputs: Annotated[
+        list[str] | None,
+        typer.Argument(help="a recipe (path, or the name of a shipped one), data files, or: diff OLD NEW"),
+    ] = None,
+    corpus: Annotated[
+        Path | None,
+        typer.Option("--corpus", help="a folder of documents, made here or elsewhere: JSON lines or Parquet"),
+    ] = None,
+    component: Annotated[
+        str | None,
+        typer.Option("--component", help="with --corpus: key of a record that names its component, dots go inside"),
+    ] = None,
+    out: Out = None,
+    workers: Workers = 0,
+    executor: Kind = None,
+    address: Address = None,
+    log_json: LogJson = False,
+    store: Store = None,
+) -> None:
+    """Describe a corpus: tables, figures, a datasheet, a dataset card, one HTML site.
+
+    Examples:
+
+      pilebuilder report my-recipe.yaml
+
+      pilebuilder report --corpus /data/my-corpus --out my-corpus-report      (any folder of documents)
+
+      pilebuilder report diff OLD-FOLDER NEW-FOLDER      (what changed between two corpora)
+
+      pilebuilder report data/*.jsonl.zst -o out/      (on files)
+    """
+    if corpus is not None and inputs:
+        raise typer.BadParameter("give a recipe or --corpus, not both")
+    if corpus is not None:
+        from pilebuilder import tools
+
+        raise typer.Exit(tools.report_corpus(corpus, out, component, workers, log_json))
+    if not inputs:
+        raise typer.BadParameter("give a recipe, or --corpus FOLDER")
+    if inputs[0] == "diff" and len(inputs) == 3:
+        from pilebuilder import tools
+
+        raise typer.Exit(tools.report_diff(Path(inputs[1]), Path(inputs[2]), out))
+    run_build(inputs, out, "report", workers, executor, address, log_json, store)
+
+
+@app.command()
+def datasheet(
+    source: Annotated[str, typer.Argument(help="a recipe, or the output folder of a build or report")],
+    write: Annotated[
+        Path | None, typer.Option("--write", help="write a file with the open questions, to be filled in")
+    ] = None,
+    every: Annotated[bool, typer.Option("--all", help="also list what is answered")] = False,
+) -> None:
+    """List what a person still must write for the datasheet, and where; with --write, begin the answers file.
+
+    Examples:
+
+      pilebuilder datasheet corpus/quickstart
+
+      pilebuilder datasheet my-recipe.yaml --write answers.yaml
+    """
+    from pilebuilder import tools
+
+    raise typer.Exit(tools.datasheet(source, write, every))
