@@ -59,7 +59,7 @@ def read_file(reader: Reader, raw: Raw, sink: Sink) -> None:
     try:
         for item in reader(raw):
             sink.add(item)
-    except MemoryError:
+    except (MemoryError, ImportError):  # of this machine or installation: says nothing about the input
         raise
     except Exception as error:
         if isinstance(error, OSError) and error.errno in ENVIRONMENT:
