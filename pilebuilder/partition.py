@@ -15,18 +15,22 @@ if TYPE_CHECKING:
 PARTITION_BYTES = 64 << 20
 """Bytes of text in a partition unless the recipe's memory budget says less; one longer document stands alone."""
 
+HASHES = frozenset({"digest", "url_key", "bands", "signature"})
+"""Columns of random bits, which nothing compresses."""
+
 
 def write_table(table: pa.Table, path: Path, row_group_size: int | None = None, *, level: int = 1) -> None:
-    """Parquet with zstd, the same bytes for the same table: text plain, short columns dictionary-coded."""
+    """Parquet with zstd, the same bytes for the same table: text plain, hashes raw, short columns dictionary-coded."""
     import pyarrow.parquet as pq
 
-    plain = {"text", "id", "url", "meta", "duplicate_of", "detail"}
+    plain = {"text", "id", "url", "meta", "duplicate_of", "detail", *HASHES}
+    packed = [n for n in table.column_names if n not in HASHES]
     pq.write_table(
         table,
         path,
         row_group_size=row_group_size or max(1, table.num_rows),
-        compression="zstd",
-        compression_level=level,
+        compression={n: "none" if n in HASHES else "zstd" for n in table.column_names},
+        compression_level=dict.fromkeys(packed, level),
         use_dictionary=[n for n in table.column_names if n not in plain],
         write_statistics=False,
         store_schema=True,

@@ -102,13 +102,14 @@ class Plan:
     def by_key(self, method: str, column: str, merged: list[Artifact]) -> Step:
         """Duplicates by a key of the sketch; gives the files of removals."""
         groups = self.groups(runs.EXACT_RECORD)
-        carry = choose.carried(self.config.survivor)
-        scattered = yield from self.scatter(
-            f"{method}/keys", "exact:scatter", groups, merged, column=column, carry=carry
-        )  # fmt: skip
-        inputs = [self.layout, *_of(scattered, "run")]
-        shared = {"firsts": [g.first for g in groups], "method": method, **self.choice}
         count = self.buckets(runs.EXACT_RECORD) if groups else 0
+        keyed = {"column": column, "carry": choose.carried(self.config.survivor)}
+        shared: dict[str, Any] = {"method": method, **self.choice}
+        if len(groups) == count == 1:
+            return _of((yield from self.scatter(method, "exact:whole", groups, merged, **keyed, **shared)), "merged")
+        scattered = yield from self.scatter(f"{method}/keys", "exact:scatter", groups, merged, **keyed)
+        inputs = [self.layout, *_of(scattered, "run")]
+        shared["firsts"] = [g.first for g in groups]
         resolved = yield [
             self.task(f"{method}/{i:05}", "exact:resolve", inputs, bucket=i, buckets=count, **shared)
             for i in range(count)

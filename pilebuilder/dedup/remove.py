@@ -72,20 +72,23 @@ def _list(found: pa.Table, row: np.ndarray, empty: np.ndarray, origin: pa.Table)
 
 def _record(task: Task, work: Workspace, found: pa.Table, origin: pa.Table) -> None:
     """Ledger rows of the duplicates."""
-    thresholds = [task.params["thresholds"].get(x) for x in found.column("reason").to_pylist()]
+    reason = found.column("reason").combine_chunks()
+    bars = task.params["thresholds"]
+    by_reason = pa.array([bars.get(x) for x in reason.dictionary.to_pylist()], pa.float64())
+    sizes, index = np.unique(found.column("cluster_size").to_numpy(), return_inverse=True)
     work.journal.extend(
         found.num_rows,
         id=origin.column("id"),
         component=task.component,
-        step=found.column("reason"),
+        step=reason,
         action="duplicate",
-        reason=found.column("reason"),
+        reason=reason,
         value=found.column("similarity"),
-        threshold=pa.array(thresholds, pa.float64()),
+        threshold=by_reason.take(reason.indices),
         duplicate_of=found.column("duplicate_of"),
         file=origin.column("origin_file"),
         offset=origin.column("origin_offset"),
-        detail=pa.array([f"cluster of {n}" for n in found.column("cluster_size").to_pylist()]),
+        detail=pa.array([f"cluster of {n}" for n in sizes.tolist()]).take(pa.array(index)),
     )
 
 
@@ -112,8 +115,8 @@ def _removed(work: Workspace, files: list[Artifact], methods: list[str], low: in
         (method, [runs.read(work.open(a)) for a, m in zip(files, methods, strict=True) if m == method])
         for method in dict.fromkeys(methods)
     ]
-    parts = []
-    for index, (method, tables) in enumerate(by_method):
+    parts, by = [], [method for method, _ in by_method]
+    for index, (_, tables) in enumerate(by_method):
         for table in tables:
             docs = runs.column(table, "doc")
             start, stop = np.searchsorted(docs, [low, high])
@@ -123,7 +126,7 @@ def _removed(work: Workspace, files: list[Artifact], methods: list[str], low: in
             for _, later in by_method[index + 1 :]:
                 for other in later:
                     part = _follow(part, other)
-            reason = pa.array([method] * part.num_rows, pa.string())
+            reason = pa.DictionaryArray.from_arrays(np.full(part.num_rows, index, np.int8), by)
             parts.append(part.append_column("reason", reason))
     if not parts:
         return runs.table(doc=np.zeros(0, np.int64))

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from pilebuilder.task import Task, Workspace
 
 TEXT_VERSION = 1
-"""Version of `pilebuilder.kernels.shingles`' normal form and hashes: signatures of different versions do not compare."""
+"""Version of the normal form and hashes of `pilebuilder.kernels.shingles`: others do not compare with it."""
 
 
-@registry.sketch("dedup", version=1)
+@registry.sketch("dedup", version=2)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DedupSketch:
     """Digest, address key and MinHash band keys of each document: about 200 bytes instead of its text.
@@ -61,11 +61,12 @@ class DedupSketch:
             "date": docs.column("date"),
         }
         if self.near:
-            count = self.bands * self.rows
-            signatures, shingles, few = minhash.signatures(
-                data, offsets, ngram=self.ngram, count=count, seed=self.seed, scheme=self.scheme
-            )
-            keys = minhash.band_keys(signatures, bands=self.bands, rows=self.rows)
+            how: dict[str, Any] = {"ngram": self.ngram, "seed": self.seed, "scheme": self.scheme}
+            if self.signature:
+                signatures, shingles, few = minhash.signatures(data, offsets, count=self.bands * self.rows, **how)
+                keys = minhash.band_keys(signatures, bands=self.bands, rows=self.rows)
+            else:
+                keys, shingles, few = minhash.text_bands(data, offsets, bands=self.bands, rows=self.rows, **how)
             absent = (shingles == 0) | (few & (self.short == "skip"))
             columns["shingles"] = pa.array(shingles)
             columns["bands"] = fixed(keys, absent)

@@ -21,13 +21,10 @@ from numba.extending import intrinsic
 from pilebuilder.kernels.jit import kernel
 from pilebuilder.kernels.unicode import stored
 
-PIECE = 128
-"""Bytes that are folded in one go when all are ASCII."""
 WORD_BYTES = 4096
 
 U = np.uint64
 MULTIPLY, POLYNOMIAL = U(0x9E3779B97F4A7C15), U(0xD6E8FEB86659FD93)
-LOW7, HIGH, SPREAD = U(0x7F7F7F7F7F7F7F7F), U(0x8080808080808080), U(0xFF)
 # Code points above this are unassigned or private, except format characters and marks of plane 14.
 TABLE_SIZE = 0x33400
 ALONE, IGNORED, POINT = np.uint32(1 << 31), np.uint32(1 << 30), np.uint32(0x1FFFFF)
@@ -137,12 +134,126 @@ def store8(typing: Any, array: Any, index: Any, value: Any) -> Any:
     return types.void(array, types.intp, types.uint64), generate
 
 
+# Sixty-four bytes at a time, in the vector types of LLVM: it makes of them what the processor has.
+LANES = 64
+_INT = ir.IntType(32)
+_BLOCK64 = ir.VectorType(ir.IntType(8), LANES)
+
+
+def _all(byte: int) -> Any:
+    """A vector of one byte."""
+    return ir.Constant(_BLOCK64, [byte] * LANES)
+
+
+def _vector(context: Any, builder: Any, kind: Any, array: Any, index: Any) -> Any:
+    return builder.bitcast(_address(context, builder, kind, array, index), _BLOCK64.as_pointer())
+
+
+def _mask(builder: Any, flags: Any) -> Any:
+    return builder.bitcast(flags, ir.IntType(64))
+
+
+@intrinsic
+def nonzero64(typing: Any, array: Any, index: Any) -> Any:
+    """Which of 64 bytes from `index` of a uint8 array are not 0, as bits; the caller keeps within bounds."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        x = builder.load(_vector(context, builder, signature.args[0], *args), align=1)
+        return _mask(builder, builder.icmp_unsigned("!=", x, _all(0)))
+
+    return types.uint64(array, types.intp), generate
+
+
+@intrinsic
+def fold64(typing: Any, array: Any, index: Any, out: Any, end: Any) -> Any:
+    """Fold 64 bytes into `out`: letters in lower case, digits and ``_`` as they are, all else 0; bits: not ASCII."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        x = builder.load(_vector(context, builder, signature.args[0], *args[:2]), align=1)
+        low = builder.or_(x, _all(0x20))
+        letter = builder.icmp_unsigned("<", builder.sub(low, _all(0x61)), _all(26))
+        digit = builder.icmp_unsigned("<", builder.sub(x, _all(0x30)), _all(10))
+        stays = builder.or_(digit, builder.icmp_unsigned("==", x, _all(0x5F)))
+        folded = builder.select(letter, low, builder.select(stays, x, _all(0)))
+        builder.store(folded, _vector(context, builder, signature.args[2], *args[2:]), align=1)
+        return _mask(builder, builder.icmp_signed("<", x, _all(0)))
+
+    return types.uint64(array, types.intp, out, types.intp), generate
+
+
+def _compress(builder: Any, values: Any, bits: Any) -> Any:
+    """The bytes of a vector whose bits are set, moved together."""
+    name, lanes = "llvm.experimental.vector.compress.v64i8", ir.VectorType(ir.IntType(1), LANES)
+    kind = ir.FunctionType(_BLOCK64, [_BLOCK64, lanes, _BLOCK64])
+    function = builder.module.globals.get(name) or ir.Function(builder.module, kind, name)
+    return builder.call(function, [values, builder.bitcast(bits, lanes), _all(0)])
+
+
+@intrinsic
+def squeeze64(typing: Any, array: Any, index: Any, bits: Any, out: Any, end: Any) -> Any:
+    """Copy those of 64 bytes whose bits are set into `out`, one after the other; what follows them becomes 0."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        x = builder.load(_vector(context, builder, signature.args[0], *args[:2]), align=1)
+        to = _vector(context, builder, signature.args[3], *args[3:])
+        builder.store(_compress(builder, x, args[2]), to, align=1)
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, types.uint64, out, types.intp), generate
+
+
+@intrinsic
+def places64(typing: Any, bits: Any, base: Any, out: Any, end: Any) -> Any:
+    """Write `base` + the place of each set bit into the int32 array `out` from `end` on; returns the new end.
+
+    Writes 64 elements, of which those behind the new end mean nothing.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        wide = ir.VectorType(ir.IntType(32), LANES)
+        places = builder.zext(_compress(builder, ir.Constant(_BLOCK64, list(range(LANES))), args[0]), wide)
+        start = builder.insert_element(
+            ir.Constant(wide, ir.Undefined), builder.trunc(args[1], ir.IntType(32)), _INT(0)
+        )
+        start = builder.shuffle_vector(start, ir.Constant(wide, ir.Undefined), ir.Constant(wide, [0] * LANES))
+        data = context.make_array(signature.args[2])(context, builder, args[2]).data
+        to = builder.bitcast(builder.gep(data, [args[3]]), wide.as_pointer())
+        builder.store(builder.add(places, start), to, align=4)
+        return builder.add(args[3], builder.ctpop(args[0]))
+
+    return types.intp(types.uint64, types.intp, out, types.intp), generate
+
+
+@intrinsic
+def blank64(typing: Any, array: Any, index: Any, out: Any, end: Any) -> Any:
+    """Copy 64 bytes into `out` with ASCII white space and control characters as spaces; returns which, as bits."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        x = builder.load(_vector(context, builder, signature.args[0], *args[:2]), align=1)
+        blank = builder.icmp_unsigned("<=", x, _all(0x20))
+        spaced = builder.select(blank, _all(0x20), x)
+        builder.store(spaced, _vector(context, builder, signature.args[2], *args[2:]), align=1)
+        return _mask(builder, blank)
+
+    return types.uint64(array, types.intp, out, types.intp), generate
+
+
 @intrinsic
 def trailing_zeros(typing: Any, value: Any) -> Any:
     """Number of zero bits below the lowest one bit (64 for 0)."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         return builder.cttz(args[0], ir.IntType(1)(0))
+
+    return types.intp(types.uint64), generate
+
+
+@intrinsic
+def bits_set(typing: Any, value: Any) -> Any:
+    """Number of one bits."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.ctpop(args[0])
 
     return types.intp(types.uint64), generate
 
@@ -165,27 +276,6 @@ EDGES = types.Array(types.int32, 1, "C")
 Pair = types.UniTuple(types.intp, 2)
 
 
-@kernel(types.uint64(types.uint64), inline="always")
-def _fold_ascii(x: Any) -> Any:
-    """Eight ASCII bytes: letters in lower case, digits and ``_`` as they are, everything else 0."""
-    low = x | U(0x2020202020202020)
-    alpha = (low + U(0x1F1F1F1F1F1F1F1F)) & ~(low + U(0x0505050505050505))  # high bit set: 'a' <= byte <= 'z'
-    digit = (x + U(0x5050505050505050)) & ~(x + U(0x4646464646464646))
-    under = ~((x ^ U(0x5F5F5F5F5F5F5F5F)) + U(0x7F7F7F7F7F7F7F7F)) & HIGH
-    alpha = ((alpha & HIGH) >> U(7)) * SPREAD
-    other = (((digit & HIGH) | under) >> U(7)) * SPREAD
-    return (low & alpha) | (x & other)
-
-
-@kernel(types.boolean(BYTES, types.intp))
-def _is_ascii(data: Any, at: Any) -> Any:
-    """Whether `PIECE` bytes from `at` are ASCII."""
-    seen = U(0)
-    for k in range(0, PIECE, 8):
-        seen |= load8(data, at + k)
-    return seen & HIGH == U(0)
-
-
 # By the five high bits of a first byte: how many bytes the code point has (0: none begins so, taken as one).
 _LENGTHS = np.array([1] * 16 + [1] * 8 + [2] * 4 + [3] * 2 + [4, 1], np.int64)
 _LEAD = np.array([0, 0x7F, 0x1F, 0x0F, 0x07], np.int64)
@@ -199,18 +289,14 @@ def fold_block(data: Any, at: Any, stop: Any, table: Any, out: Any, end: Any) ->
     """
     limit = len(data)
     while at < stop:
-        if at + PIECE <= stop and _is_ascii(data, at):
-            for k in range(0, PIECE, 8):  # a fixed number of steps without branches: becomes vector code
-                store8(out, end + k, _fold_ascii(load8(data, at + k)))
-            at += PIECE
-            end += PIECE
-            continue
-        if at + 8 <= stop:
-            x = load8(data, at)
-            if x & HIGH == U(0):
-                store8(out, end, _fold_ascii(x))
-                at += 8
-                end += 8
+        if at + LANES <= limit:  # may read behind the block: what is folded too much is overwritten next
+            other = fold64(data, at, out, end)
+            plain = min(LANES, stop - at)
+            if other:
+                plain = min(plain, trailing_zeros(other))
+            at += plain
+            end += plain
+            if at == stop or plain == LANES:
                 continue
         edge = min(at + 8, stop)
         while at < edge:

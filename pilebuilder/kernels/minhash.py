@@ -20,17 +20,17 @@ from pilebuilder.kernels.folding import (
     COUNTS,
     EDGES,
     HASHES,
-    HIGH,
-    LOW7,
     MULTIPLY,
     OFFSETS,
     UINT64S,
     U,
+    bits_set,
+    blank64,
     fold_bytes,
     load8,
     mix64,
+    squeeze64,
     store8,
-    trailing_zeros,
 )
 from pilebuilder.kernels.jit import kernel
 from pilebuilder.kernels.shingles import next_shingles, power_of, workspace
@@ -164,11 +164,30 @@ def _band_keys(signatures: Any, rows: Any, keys: Any) -> None:
             keys[i, band] = mix64(h)
 
 
+AT_ONCE = 1024
+"""Texts whose signatures are made at a time where only the keys are wanted: they stay in the second cache level."""
+
+
 def band_keys(signatures: np.ndarray, *, bands: int, rows: int) -> np.ndarray:
     """Keys (uint64, documents x bands): equal in a band when its `rows` minima are; never equal across bands."""
     keys = np.empty((len(signatures), bands), np.uint64)
     _band_keys(signatures, rows, keys)
     return keys
+
+
+def text_bands(
+    data: np.ndarray, offsets: np.ndarray, *, ngram: int, bands: int, rows: int, seed: int, scheme: str = "affine32"
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """`band_keys` of texts, their numbers of shingles, and which are `few`, without keeping their signatures."""
+    count = len(offsets) - 1
+    keys, shingles, few = np.empty((count, bands), np.uint64), np.zeros(count, np.int64), np.zeros(count, bool)
+    for start in range(0, count, AT_ONCE):
+        part = slice(start, start + AT_ONCE)
+        found, shingles[part], few[part] = signatures(
+            data, offsets[start : start + AT_ONCE + 1], ngram=ngram, count=bands * rows, seed=seed, scheme=scheme
+        )
+        _band_keys(found, rows, keys[part])
+    return keys, shingles, few
 
 
 # -- digests
@@ -218,41 +237,26 @@ def _finish(data: Any, at: Any, end: Any, length: Any, state: Any) -> None:
     state[0], state[1] = h1, h2
 
 
-SPACES, PRINTABLE = U(0x2020202020202020), U(0x5F5F5F5F5F5F5F5F)
 PIECE = 8192
 DIGESTS = types.Array(types.uint64, 2, "C")
 
 
-@kernel(types.Tuple((types.intp, types.boolean))(BYTES, types.intp, BUFFER, types.intp, types.boolean))
-def _collapse_block(data: Any, at: Any, out: Any, end: Any, space: Any) -> Any:
-    """Append 64 bytes with white space collapsed; returns (end, whether the last byte was white space).
+@kernel(types.Tuple((types.intp, types.boolean))(BYTES, types.intp, types.intp, BUFFER, types.intp, types.boolean))
+def _collapse_block(data: Any, at: Any, size: Any, out: Any, end: Any, space: Any) -> Any:
+    """Append up to 64 bytes with white space collapsed; returns (end, whether the last byte was white space).
 
-    The block is mapped to the end of `out` first; `out` needs 160 bytes of room behind `end`.
+    Reads 64 bytes from `at` on; `out` needs 64 bytes of room behind `end`.
     """
-    spare = len(out) - 80
-    blanks = U(0)
-    for k in range(8):
-        x = load8(data, at + 8 * k)
-        blank = ~(((x & LOW7) + PRINTABLE) | x) & HIGH
-        mask = (blank >> U(7)) * U(0xFF)
-        store8(out, spare + 8 * k, (x & ~mask) | (SPACES & mask))
-        blanks |= (((blank >> U(7)) * U(0x0102040810204080)) >> U(56)) << U(8 * k)
-    twice = blanks & ((blanks << U(1)) | U(space))
+    blanks = blank64(data, at, out, end)
+    mine = ~U(0) >> U(64 - size)
+    twice = blanks & ((blanks << U(1)) | U(space)) & mine
     if twice == U(0):
-        for k in range(0, 64, 8):
-            store8(out, end + k, load8(out, spare + k))
-        end += 64
+        end += size
     else:
-        keep = ~twice
-        while keep:  # runs of bytes that stay, eight at a time; what is copied too much is overwritten next
-            first = trailing_zeros(keep)
-            rest = ~(keep >> U(first))
-            length = trailing_zeros(rest)
-            for k in range(0, length, 8):
-                store8(out, end + k, load8(out, spare + first + k))
-            end += length
-            keep &= ~(((U(1) << U(length)) - U(1)) << U(first))
-    return end, blanks >> U(63) != U(0)
+        keep = ~twice & mine
+        squeeze64(out, end, keep, out, end)
+        end += bits_set(keep)
+    return end, (blanks >> U(size - 1)) & U(1) != U(0)
 
 
 @kernel(types.void(BYTES, OFFSETS, OFFSETS, types.uint64, BUFFER, DIGESTS))
@@ -264,9 +268,10 @@ def _digests(data: Any, starts: Any, stops: Any, seed: Any, buffer: Any, out: An
         end, length, space = 0, 0, True  # space: the last byte out is one, or nothing is out yet
         i, stop = starts[row], stops[row]
         while i < stop:
-            if i + 64 <= stop:
-                end, space = _collapse_block(data, i, buffer, end, space)
-                i += 64
+            if i + 64 <= len(data):
+                size = min(64, stop - i)
+                end, space = _collapse_block(data, i, size, buffer, end, space)
+                i += size
             else:
                 for _ in range(min(8, stop - i)):  # without branches: which bytes go cannot be foretold
                     c = data[i]

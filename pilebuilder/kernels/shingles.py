@@ -20,8 +20,6 @@ from pilebuilder.kernels.folding import (
     COUNTS,
     EDGES,
     HASHES,
-    HIGH,
-    LOW7,
     MULTIPLY,
     POLYNOMIAL,
     UINT64S,
@@ -31,9 +29,10 @@ from pilebuilder.kernels.folding import (
     fold_block,
     load8,
     mix64,
+    nonzero64,
+    places64,
     reference_words,
     store8,
-    trailing_zeros,
 )
 from pilebuilder.kernels.jit import kernel
 
@@ -73,17 +72,10 @@ def _find_edges(folded: Any, end: Any, edges: Any) -> Any:
     count = 0
     before = U(0)  # whether the byte before this piece belongs to a word
     for at in range(0, end + 1, 64):
-        inside = U(0)
-        for k in range(8):
-            x = load8(folded, at + 8 * k)
-            full = (((x & LOW7) + LOW7) | x) & HIGH
-            inside |= (((full >> U(7)) * U(0x0102040810204080)) >> U(56)) << U(8 * k)
+        inside = nonzero64(folded, at)
         change = inside ^ ((inside << U(1)) | before)
         before = inside >> U(63)
-        while change:
-            edges[count] = at + trailing_zeros(change)
-            change &= change - U(1)
-            count += 1
+        count = places64(change, at, edges, count)
     return count
 
 
@@ -98,22 +90,30 @@ def _hash_word(folded: Any, at: Any, size: Any) -> Any:
 
 
 @kernel(types.intp(BUFFER, types.intp, EDGES, HASHES, types.intp))
-def _hash_short(folded: Any, total: Any, edges: Any, out: Any, at: Any) -> Any:
-    """Hashes of words of up to 16 bytes into `out` from `at` on, without branches; returns the longest word's size.
-
-    For a longer word what is written is not its hash.
-    """
-    longest = 0
-    for k in range(total >> 1):
-        first = np.intp(edges[2 * k])
-        size = np.intp(edges[2 * k + 1]) - first
-        longest = max(longest, size)
-        h = (load8(folded, first) & (~U(0) >> U(64 - 8 * min(size, 8)))) * MULTIPLY
-        h ^= h >> U(29)
-        more = (h ^ (load8(folded, first + 8) & (~U(0) >> U(64 - 8 * max(min(size, 16) - 8, 1))))) * MULTIPLY
-        more ^= more >> U(29)
-        out[at + k] = more if size > 8 else h
-    return longest
+def _extend_prefix(folded: Any, total: Any, edges: Any, prefix: Any, count: Any) -> Any:
+    """Hash the words between the `total` edges and carry the polynomial on; returns the number of words so far."""
+    poly = prefix[count]
+    for k in range(0, total, 2):
+        at = np.intp(edges[k])
+        size = np.intp(edges[k + 1]) - at
+        if size <= 16:  # as `_hash_word`, without branches
+            h = (load8(folded, at) & (~U(0) >> U(64 - 8 * min(size, 8)))) * MULTIPLY
+            h ^= h >> U(29)
+            more = (h ^ (load8(folded, at + 8) & (~U(0) >> U(64 - 8 * max(size - 8, 1))))) * MULTIPLY
+            more ^= more >> U(29)
+            h = more if size > 8 else h
+        else:
+            while size > WORD_BYTES:
+                poly = poly * POLYNOMIAL + _hash_word(folded, at, WORD_BYTES)
+                count += 1
+                prefix[count] = poly
+                at += WORD_BYTES
+                size -= WORD_BYTES
+            h = _hash_word(folded, at, size)
+        poly = poly * POLYNOMIAL + h
+        count += 1
+        prefix[count] = poly
+    return count
 
 
 @kernel(Pair(BUFFER, types.intp, types.boolean, HASHES, types.intp, EDGES))
@@ -136,30 +136,7 @@ def hash_words(folded: Any, end: Any, final: Any, prefix: Any, count: Any, edges
             total += 2
             used += WORD_BYTES
         total -= 2
-    longest = _hash_short(folded, total, edges, prefix, count + 1)
-    poly = prefix[count]
-    if longest <= 16:
-        for k in range(count + 1, count + 1 + (total >> 1)):
-            poly = poly * POLYNOMIAL + prefix[k]
-            prefix[k] = poly
-        return used, count + (total >> 1)
-    if longest <= WORD_BYTES:
-        for k in range(0, total, 2):
-            h = prefix[count + 1]
-            if edges[k + 1] - edges[k] > 16:
-                h = _hash_word(folded, np.intp(edges[k]), np.intp(edges[k + 1] - edges[k]))
-            count += 1
-            poly = poly * POLYNOMIAL + h
-            prefix[count] = poly
-        return used, count
-    for k in range(0, total, 2):
-        at, stop = np.intp(edges[k]), np.intp(edges[k + 1])
-        while at < stop:
-            poly = poly * POLYNOMIAL + _hash_word(folded, at, min(stop - at, WORD_BYTES))
-            at += WORD_BYTES
-            count += 1
-            prefix[count] = poly
-    return used, count
+    return used, _extend_prefix(folded, total, edges, prefix, count)
 
 
 @kernel(types.void(HASHES, types.intp, types.intp, types.uint64, HASHES))
