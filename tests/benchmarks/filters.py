@@ -212,50 +212,44 @@ def throughput(texts: list[str], rounds: int = 5) -> dict[str, Any]:
     return result
 
 
-def clean_and_filter(gigabytes: float) -> dict[str, Any]:
-    """The whole clean and filter pass over so much text, as a worker does it: peak memory, and MB/s of one core."""
-    command = [sys.executable, "-m", "tests.benchmarks.filters", "--run", "pass", str(gigabytes), "."]
+LINE_BYTES = 100_000_000
+
+
+def one_line() -> dict[str, Any]:
+    """A document that is one line of 100 MB, with spaces and without: every step of pipelines/web.yaml, one process."""
+    command = [sys.executable, "-m", "tests.benchmarks.filters", "--run", "line", ".", "."]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     return dict(json.loads(done.stdout.splitlines()[-1]))
 
 
-def run_pass(gigabytes: float) -> None:
+def run_line() -> None:
     import resource
 
-    import pyarrow as pa
+    import yaml
 
     from pilebuilder import registry
-    from pilebuilder.document import Docs
-    from pilebuilder.ledger import Count, Journal
-    from pilebuilder.partition import PARTITION_BYTES, pieces
-    from pilebuilder.steps import CHUNK_BYTES, run_steps
+    from pilebuilder.recipe import data_folder
+    from pilebuilder.steps import parse_spec
 
-    cleaning = ("ftfy", "control-characters", "whitespace", "boilerplate")
-    steps = [(name, registry.make("step", name, {})) for name in cleaning]
-    rules = [(name, registry.make("step", name, {})) for name in ("length", *FAMILIES)]
-    partition, size = [], 0
-    for _, text in corpus.read(corpus.folder() / "docs.jsonl.zst"):
-        partition.append(text)
-        size += len(text.encode())
-        if size > PARTITION_BYTES:
-            break
-    table, done, kept, start = table_of(partition).table, 0, 0, time.process_time()
-    del partition
-    while done < gigabytes * 1e9:
-        journal, left = Journal("filter"), []
-        for piece, _ in pieces(table, CHUNK_BYTES):
-            docs = Docs(table=piece.combine_chunks(), component="bench", journal=journal, count=Count())
-            left.append(run_steps(docs, [("clean", steps), ("filter", rules)]).table)
-        kept += pa.concat_tables(left, promote_options="default").num_rows
-        done += size
-    seconds = time.process_time() - start
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    figures = {
-        "pass_peak_mib": round(peak),
-        "pass_mb_s": round(done / 1e6 / seconds, 1),
-        "pass_gb": round(done / 1e9, 2),
-    }
-    print(json.dumps(figures | {"pass_kept": kept}))
+    web = yaml.safe_load((data_folder("pipelines") / "web.yaml").read_text(encoding="utf-8"))
+    specs = [parse_spec(spec) for stage in ("clean", "filter") for spec in web[stage]]
+    # every step sees the whole line: what drops it only signals here
+    signal = {"lang", "gopher-repetition", "gopher-quality", "c4", "fineweb", "url-blocklist"}
+    steps = [
+        (name, registry.make("step", name, params | ({"action": "signal"} if name in signal else {})))
+        for name, params, _, _ in specs
+    ]
+    words = "The committee met on Tuesday, and agreed that it is to be printed. "
+    figures: dict[str, Any] = {}
+    for kind, unit in (("words", words), ("unbroken", "x"), ("chinese", "委员会星期二开会。")):
+        docs = table_of([unit * (LINE_BYTES // len(unit.encode()))])
+        start = time.process_time()
+        for name, step in steps:
+            docs = step(docs.within("filter", name))
+        assert len(docs) == 1
+        figures[f"line_{kind}_s"] = round(time.process_time() - start, 1)
+    figures["line_peak_mib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
+    print(json.dumps(figures))
 
 
 def ftfy_side_by_side(texts: list[str]) -> dict[str, Any]:
@@ -377,13 +371,12 @@ def main() -> None:
     )
     parser.add_argument("--mb", type=float, default=12, help="MB on which the rivals run")
     parser.add_argument("--whole", type=float, default=40, help="MB for the whole processes; 0: leave out")
-    parser.add_argument("--gigabytes", type=float, default=1, help="text of the whole clean and filter pass")
     parser.add_argument("--run", nargs=3, metavar=("NAME", "SOURCE", "FOLDER"), help=argparse.SUPPRESS)
     chosen = parser.parse_args()
     if chosen.run:
         name, source, folder = chosen.run
-        if name == "pass":
-            return run_pass(float(source))
+        if name == "line":
+            return run_line()
         return (run_ours if name == "ours" else run_datatrove)(Path(source), Path(folder))
     pairs = corpus.samples() + (list(corpus.read(chosen.docs)) if chosen.docs.is_file() else [])
     if not pairs:
@@ -395,9 +388,7 @@ def main() -> None:
         if size < chosen.mb and len(text) < 200_000:  # one huge book would be all of the rivals' run
             part.append(text)
             size += len(text.encode()) / 1e6
-    figures = throughput(texts) | side_by_side(part) | ftfy_side_by_side(part) | start_up()
-    if chosen.docs == corpus.folder() / "docs.jsonl.zst" and chosen.docs.is_file():
-        figures |= clean_and_filter(chosen.gigabytes)
+    figures = throughput(texts) | side_by_side(part) | ftfy_side_by_side(part) | start_up() | one_line()
     if chosen.whole:
         figures |= whole_process(texts, chosen.whole)
     figures["corpus_mb"] = round(sum(len(text.encode()) for text in texts) / 1e6, 1)
