@@ -30,7 +30,7 @@ def publish(
     components: Annotated[
         bool, typer.Option("--components/--no-components", help="a config with files of its own per component")
     ] = True,
-    parquet: Annotated[bool, typer.Option("--parquet", help="those files as Parquet")] = False,
+    parquet: Annotated[bool, typer.Option("--parquet", help="those files, and the whole once more, as Parquet")] = False,
     ledger: Annotated[bool, typer.Option("--ledger", help="the ledger too: what happened to every document")] = False,
     tokens: Annotated[bool, typer.Option("--tokens", help="token files too")] = False,
     tokens_only: Annotated[

@@ -92,7 +92,7 @@ def personal(corpus: Corpus) -> list[Concern]:
     found = [
         Concern("personal-data", f"{name}: {card.personal_data}")
         for name, card in corpus.cards().items()
-        if card.personal_data and name in corpus.components
+        if name in corpus.components and (card.personal_data or "").strip(" .").lower() not in ("", "none")
     ]
     left = _matches(corpus, PERSONAL)
     if left:

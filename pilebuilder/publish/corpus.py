@@ -67,6 +67,12 @@ class Corpus:
         found = [p for p in self.outputs if p.startswith("train/") and p.endswith(".jsonl.zst")]
         return sorted(found, key=lambda p: (len(p), p))
 
+    def columns(self, split: str) -> list[str]:
+        """Paths of a split's Parquet files, where the build wrote any."""
+        return [
+            p for p in self.outputs if p == f"{split}.parquet" or (p.startswith(f"{split}/") and p[-8:] == ".parquet")
+        ]
+
     def table(self, name: str) -> list[dict[str, Any]] | None:
         """Rows of one table of the report; None when the report has no such table."""
         try:

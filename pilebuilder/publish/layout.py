@@ -20,8 +20,8 @@ from pilebuilder.publish.corpus import Corpus
 from pilebuilder.publish.manifest import Item, made
 from pilebuilder.publish.pieces import Made
 from pilebuilder.publish.problem import PublishError
+from pilebuilder.publish.writers import SEEKABLE, SKIPPABLE
 
-SKIPPABLE, SEEKABLE = 0x184D2A5E, 0x8F92EAB1
 OPTIONAL = ("ledger", "tokens")
 """Groups of the lock's files that are published only on request."""
 PAPERS = ("NOTICE", "datasheet.md")
@@ -100,6 +100,12 @@ def parts(item: Item, limit: int) -> list[Item]:
     if item.size <= limit:
         return [item]
     assert isinstance(item.source, Path)
+    if item.path.startswith(("data/", "parquet/")) and item.path.endswith(".parquet"):
+        raise PublishError(
+            "over_limit",
+            f"{item.path} would have {item.size:,} bytes, above {limit:,}, and part of a Parquet file cannot be read."
+            " Build with more shards (`shard: {size: 2 GiB}`), or publish without --parquet",
+        )
     bounds = list(_cuts(item.source, item.size, limit))
     stem, suffix = (item.path, "")
     if item.path.endswith(".jsonl.zst") and bounds and _frames(item.source):
@@ -129,7 +135,7 @@ def _cuts(path: Path, size: int, limit: int) -> Iterator[tuple[int, int]]:
     start = at = 0
     for length in frames:
         if length > limit:
-            raise PublishError("over_limit", f"{path}: one zstd frame has {length:,} bytes, above {limit:,} of a file")
+            raise PublishError("over_limit", f"{path}: one zstd frame has {length:,} bytes; a file may have {limit:,}")
         if at + length - start > limit:
             yield start, at
             start = at

@@ -8,7 +8,7 @@ from typing import Any
 
 from pilebuilder.publish.corpus import SPLITS, Corpus
 from pilebuilder.publish.manifest import Item, Manifest
-from pilebuilder.publish.pieces import Made
+from pilebuilder.publish.pieces import ALL, Made
 from pilebuilder.publish.problem import PublishError
 from pilebuilder.publish.writers import features
 
@@ -30,7 +30,7 @@ def readme(
 
     head, body = split_card(corpus.paper("README.md").decode())
     data = yaml.safe_load(head)
-    configs, infos = [default_config(corpus)], [default_info(corpus, data.pop("dataset_info", None), pieces)]
+    configs, infos = [default_config(corpus, pieces)], [default_info(corpus, data.pop("dataset_info", None), pieces)]
     for component, slug in sorted(corpus.components.items()):
         own = [m for m in pieces if m.piece.component == component]
         if own:
@@ -53,12 +53,17 @@ def split_card(text: str) -> tuple[str, str]:
     return head, body.partition("\n")[2]
 
 
-def default_config(corpus: Corpus) -> dict[str, Any]:
-    """All components mixed, in the corpus's own order."""
+def default_config(corpus: Corpus, pieces: Sequence[Made]) -> dict[str, Any]:
+    """All components mixed, in the corpus's own order; as Parquet where the others are: loaders take one format."""
     files = []
+    parquet = any(m.piece.path.endswith(".parquet") for m in pieces)
     for split, public in SPLITS.items():
+        suffix = "parquet" if parquet else "jsonl.zst"
+        path = f"train/*.{suffix}" if split == "train" else f"{split}*.{suffix}"
+        if parquet and not corpus.columns("train"):
+            path = f"parquet/{public}-*.parquet"
         if corpus.shards(split):
-            files.append({"split": public, "path": "train/*.jsonl.zst" if split == "train" else f"{split}*.jsonl.zst"})
+            files.append({"split": public, "path": path})
     return {"config_name": "default", "data_files": files, "default": True}
 
 
@@ -98,8 +103,9 @@ def _features(corpus: Corpus) -> list[dict[str, Any]]:
 
 def _more(corpus: Corpus, name: str, pieces: Sequence[Made], tokens: bool, accepted: Sequence[str]) -> str:
     lines = []
-    if pieces:
-        shown = pieces[0].piece.path.split("/")[1]
+    own = [m for m in pieces if m.piece.component != ALL]
+    if own:
+        shown = own[0].piece.path.split("/")[1]
         lines += [
             "## Configs",
             "",

@@ -4,6 +4,9 @@ The rule: a component's file number g holds its lines from the shards i with ``i
 copies included; ``files`` is its text over 512 MiB, at least 1 and at most the number of shards. So each line of the
 shards stands in exactly one piece, and a change in one shard changes at most one piece of each component. Pieces are
 cached under a key of what they are made from: a killed run goes on, and unchanged ones are never made again.
+
+Loaders read all configs of a repository with one builder, so with Parquet the whole is Parquet too: each shard once
+more as ``parquet/train-00000.parquet``, unless the build wrote its shards as Parquet itself.
 """
 
 from __future__ import annotations
@@ -30,6 +33,8 @@ CODE = "pieces/1"
 FILE_TEXT = 512 << 20
 """Text of a component in one of its files, about."""
 BLOCK = 8 << 20
+ALL = "*"
+"""In place of a component: every line of a shard. No component can have this name."""
 MARK = b'","meta":{"pile_set_name":"'
 """What stands between text and component in a line. A quote inside text is escaped, so its first occurrence is it."""
 
@@ -63,29 +68,42 @@ class Made:
     sha256: str
 
 
-def plan(corpus: Corpus, cache: Path, *, parquet: bool, file_text: int = FILE_TEXT) -> list[Piece]:
-    """Every piece, in order of component, split and number."""
-    suffix, tally = "parquet" if parquet else "jsonl.zst", corpus.tally("shard")
+def plan(
+    corpus: Corpus, cache: Path, *, components: bool = True, parquet: bool, file_text: int = FILE_TEXT
+) -> list[Piece]:
+    """Every piece, in order of component, split and number; those of whole shards last."""
+    tally, found = corpus.tally("shard"), []
+    wanted = [(name, f"data/{slug}") for name, slug in sorted(corpus.components.items())] if components else []
+    if parquet and not corpus.columns("train"):
+        wanted.append((ALL, "parquet"))
     kinds = features(corpus) if parquet else None
-    found = []
-    for name, slug in sorted(corpus.components.items()):
+    for name, folder in wanted:
         for split, public in SPLITS.items():
             shards = corpus.shards(split)
-            count = min(len(shards), max(1, math.ceil(tally[name].bytes_out / file_text))) if split == "train" else 1
-            for number in range(count if shards else 0):
+            count = len(shards)
+            if name != ALL:
+                count = min(count, max(1, math.ceil(tally[name].bytes_out / file_text)))
+            for number in range(count):
                 own = tuple(s for i, s in enumerate(shards) if i * count // len(shards) == number)
-                digests = [corpus.outputs[s][0] for s in own]
-                key = hashlib.sha256(canonical([CODE, name, suffix, kinds, digests]).encode()).hexdigest()[:32]
-                found.append(
-                    Piece(
-                        path=f"data/{slug}/{public}-{number:05}.{suffix}",
-                        component=name,
-                        split=public,
-                        shards=own,
-                        file=cache / f"{key}.{suffix}",
-                    )
-                )
+                stem = f"{folder}/{public}-{number:05}"
+                found.append(_piece(corpus, name, public, own, stem, cache, kinds))
     return found
+
+
+def _piece(
+    corpus: Corpus,
+    component: str,
+    split: str,
+    shards: tuple[str, ...],
+    stem: str,
+    cache: Path,
+    kinds: list[tuple[str, str]] | None,
+) -> Piece:
+    suffix = "jsonl.zst" if kinds is None else "parquet"
+    content = [CODE, component, suffix, kinds, [corpus.outputs[s][0] for s in shards]]
+    key = hashlib.sha256(canonical(content).encode()).hexdigest()[:32]
+    file = cache / f"{key}.{suffix}"
+    return Piece(path=f"{stem}.{suffix}", component=component, split=split, shards=shards, file=file)
 
 
 def make(corpus: Corpus, pieces: Sequence[Piece], on_shard: Callable[[str], None] = lambda _: None) -> list[Made]:
@@ -104,7 +122,7 @@ def make(corpus: Corpus, pieces: Sequence[Piece], on_shard: Callable[[str], None
         facts = json.loads(piece.facts.read_bytes())
         if facts["documents"]:
             made.append(Made(piece=piece, **facts))
-    if pieces:
+    if any(piece.component != ALL for piece in pieces):
         _check(corpus, made)
     return made
 
@@ -127,6 +145,8 @@ def _write(corpus: Corpus, missing: Sequence[Piece], on_shard: Callable[[str], N
                 for code, component in enumerate(names):
                     if component in live and (codes == code).any():
                         live[component][1].write(lines, codes == code)
+                if ALL in live:
+                    live[ALL][1].write(lines, codes >= 0)
             for component in [c for c, (p, _) in live.items() if p.shards[-1] == shard]:
                 _finish(*live[component])
                 del live[component]

@@ -30,6 +30,9 @@ from pilebuilder.publish.patience import Patience
 from pilebuilder.publish.problem import PublishError
 from pilebuilder.units import show_bytes
 
+PIECES = ("data/", "parquet/")
+"""Folders of files that hold the lines of the shards once more."""
+
 
 class Source(Protocol):
     """Where published files are: a revision on a Hub, or a bucket or folder."""
@@ -103,8 +106,7 @@ def pull(
     wanted = [
         item
         for item in manifest.files.values()
-        if group(item.of or item.path) not in skip
-        and (components or group(item.path) != "data" or "/" not in item.path)
+        if group(item.of or item.path) not in skip and (components or not item.path.startswith(PIECES))
     ]
     refuse_other(folder, manifest)
     folder.mkdir(parents=True, exist_ok=True)

@@ -32,7 +32,7 @@ class Options:
     components: bool = True
     """Files and a config per component beside the mixed shards."""
     parquet: bool = False
-    """Those files as Parquet."""
+    """Those files, and the whole once more, as Parquet."""
     ledger: bool = False
     tokens: bool = False
     tokens_only: bool = False
@@ -99,8 +99,13 @@ class Prepared:
         return found
 
 
-def prepare(corpus: Corpus, name: str, url: str, options: Options, say: Callable[[str], None]) -> Prepared:
-    """Verify the build, look for what speaks against it, write the files per component, the card and the papers."""
+def prepare(
+    corpus: Corpus, name: str, url: str, options: Options, say: Callable[[str], None], *, dry: bool
+) -> Prepared:
+    """Verify the build, look for what speaks against it, write the files per component, the card and the papers.
+
+    Raises `PublishError` ``refused`` when something speaks against it and nobody said yes, unless it is a dry run.
+    """
     findings = verify(corpus.root, work=False)
     missing = [f for f in findings if f.kind == "missing" and _wanted(f.path, options)]
     if missing:
@@ -108,10 +113,13 @@ def prepare(corpus: Corpus, name: str, url: str, options: Options, say: Callable
     findings = [f for f in findings if f.kind != "missing"]
     corpus = as_it_is(corpus, findings)
     found = concerns(corpus, findings, options.acknowledge_personal_data)
+    if not dry:
+        refuse(corpus, found, options)
     accepted = sorted({c.kind for c in found} | ({"personal-data"} if options.acknowledge_personal_data else set()))
-    one = options.components and not options.tokens_only
     cache = options.cache or corpus.root / STATE / "publish"
-    planned = pieces.plan(corpus, cache, parquet=options.parquet) if one else []
+    planned = []
+    if not options.tokens_only and (options.components or options.parquet):
+        planned = pieces.plan(corpus, cache, components=options.components, parquet=options.parquet)
     done = pieces.make(corpus, planned, lambda shard: say(f"files per component: {shard}"))
     if planned and options.cache is None:
         pieces.collect(cache, planned)
@@ -157,18 +165,18 @@ def _items(
     ]
 
 
-def refuse(prepared: Prepared, options: Options) -> None:
+def refuse(corpus: Corpus, found: Sequence[Concern], options: Options) -> None:
     """Stop when something speaks against publishing, unless a person said yes."""
-    if not prepared.concerns or options.yes:
+    if not found or options.yes:
         return
-    lines = "\n".join(f"  {c.kind}: {c.message}" for c in prepared.concerns)
-    only = {c.kind for c in prepared.concerns}
+    lines = "\n".join(f"  {c.kind}: {c.message}" for c in found)
+    only = {c.kind for c in found}
     remedy = (
         "--acknowledge-personal-data says that you know and go on"
         if only == {"personal-data"}
         else "--yes says that you know all of it and go on"
     )
-    raise PublishError("refused", f"this speaks against publishing {prepared.corpus.name}:\n{lines}\n{remedy}")
+    raise PublishError("refused", f"this speaks against publishing {corpus.name}:\n{lines}\n{remedy}")
 
 
 def to_hub(
@@ -186,11 +194,10 @@ def to_hub(
         if dry is None:
             hub = Hub(repo, say, patience=options.patience)
             hub.check_writer(pull_request=options.pull_request)
-        prepared = prepare(corpus, repo, url, options, say)
+        prepared = prepare(corpus, repo, url, options, say, dry=dry is not None)
         if dry is not None:
             dry(prepared, prepared.finish(None, ""))
             return None
-        refuse(prepared, options)
         return _send(hub, prepared, options)
 
 
@@ -289,11 +296,10 @@ def to_shelf(
         if wrong:
             raise PilebuilderError(f"{name} is for a Hub; a bucket or folder has no such thing")
     with RunLock(corpus.root):
-        prepared = prepare(corpus, target, "", options, say)
+        prepared = prepare(corpus, target, "", options, say, dry=dry is not None)
         if dry is not None:
             dry(prepared, prepared.finish(None, ""))
             return None
-        refuse(prepared, options)
         revision = options.tag or f"v{corpus.version}"
         return shelf.publish(
             target, revision, prepared.finish, patience=options.patience, say=say, delete_stray=options.delete_stray

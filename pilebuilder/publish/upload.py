@@ -25,7 +25,7 @@ from pilebuilder.units import show_bytes
 KEPT = (".gitattributes",)
 """Files the Hub makes itself: neither ours nor stray."""
 BATCH_FILES, BATCH_BYTES = 64, 2 << 30
-DATA = ("train/*.jsonl.zst", "val*.jsonl.zst", "test*.jsonl.zst", "data/*")
+DATA = ("train/*", "val*", "test*", "data/*", "parquet/*")
 """Patterns that the card's configs read: a stray file among them would become data."""
 
 

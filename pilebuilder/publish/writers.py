@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import struct
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,9 +14,11 @@ if TYPE_CHECKING:
     import numpy as np
 
 FRAME = 4 << 20
-GROUP = 64 << 20
-"""Bytes of JSON lines that become one row group of Parquet, about."""
+GROUP = 16 << 20
+"""Bytes of JSON lines that become one row group of Parquet, about; so much is held for each component."""
 LEVEL = 3
+SKIPPABLE, SEEKABLE = 0x184D2A5E, 0x8F92EAB1
+"""Magic numbers of the frame that holds a seek table, and of its end."""
 PLAIN = {"origin_offset": "int64", "copy": "int64"}
 STRINGS = ("url", "date", "licence", "meta", "origin_file")
 
@@ -57,7 +61,10 @@ def _signal_kinds(corpus: Corpus, names: list[str]) -> dict[str, str]:
 
 
 class LinesWriter:
-    """JSON lines in independent zstd frames of about 4 MiB, each with its size and a checksum."""
+    """JSON lines in independent zstd frames of about 4 MiB, each with its size and a checksum, and a seek table.
+
+    As in the shards, any reader may start at any frame, and a file above a Hub's limit can be cut between frames.
+    """
 
     def __init__(self, path: Path) -> None:
         import zstandard
@@ -67,6 +74,7 @@ class LinesWriter:
         self.compressor = zstandard.ZstdCompressor(level=LEVEL, write_checksum=True, write_content_size=True)
         self.held: list[bytes] = []
         self.size = 0
+        self.frames: list[tuple[int, int]] = []
 
     def write(self, lines: Any, chosen: np.ndarray) -> None:
         """Add the chosen lines (a large-binary array and a mask)."""
@@ -79,12 +87,16 @@ class LinesWriter:
             self._flush()
 
     def _flush(self) -> None:
-        self.out.write(self.compressor.compress(b"".join(self.held)))
+        packed = self.compressor.compress(b"".join(self.held))
+        self.out.write(packed)
+        self.frames.append((len(packed), self.size))
         self.held, self.size = [], 0
 
     def close(self) -> None:
         if self.size:
             self._flush()
+        if self.documents:
+            self.out.write(seek_table(self.frames))
         self.out.flush()
         os.fsync(self.out.fileno())
         self.out.close()
@@ -94,8 +106,14 @@ class LinesWriter:
         self.path.unlink(missing_ok=True)
 
 
+def seek_table(frames: Sequence[tuple[int, int]]) -> bytes:
+    """The last frame of a file in zstd's seekable format, from (compressed, content) bytes of each frame."""
+    body = b"".join(struct.pack("<II", *sizes) for sizes in frames) + struct.pack("<IBI", len(frames), 0, SEEKABLE)
+    return struct.pack("<II", SKIPPABLE, len(body)) + body
+
+
 class ParquetWriter:
-    """The same rows as columns; row groups of about 64 MiB of lines, zstd."""
+    """The same rows as columns; row groups of about 16 MiB of lines, zstd."""
 
     def __init__(self, path: Path, kinds: list[tuple[str, str]]) -> None:
         import pyarrow as pa

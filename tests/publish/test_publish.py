@@ -105,6 +105,9 @@ def test_parquet(tmp_path: Path, hub: Hub) -> None:
     table = pq.read_table(io.BytesIO(content(hub, "data/letters/train-00000.parquet")))
     want = [json.loads(x) for s in small.SHARDS[:3] for x in small.lines(s, meta=("url", "signal.score"))]
     assert table.to_pylist() == [w for w in want if w["meta"]["pile_set_name"] == "Letters"]
+    table = pq.read_table(io.BytesIO(content(hub, "parquet/train-00001.parquet")))
+    assert table.to_pylist() == [json.loads(x) for x in small.lines("train/01", meta=("url", "signal.score"))]
+    assert {f["path"].rpartition(".")[2] for c in card(hub)["configs"] for f in c["data_files"]} == {"parquet"}
     feature = card(hub)["dataset_info"][1]["features"][1]["struct"]
     assert {"name": "score", "dtype": "float64"} in feature
     assert_whole(hub, corpus)
@@ -120,6 +123,11 @@ def test_large_files_are_cut_between_frames(tmp_path: Path, hub: Hub) -> None:
     assert all(listing[p][0] <= limit for p in parts)
     joined = [row for p in sorted(parts) for row in rows(content(hub, p))]
     assert joined == small.lines("train/00", meta=("url", "date", "licence"), documents=60), "each part can be read"
+    from fnmatch import fnmatch
+
+    patterns = [f["path"] for c in card(hub)["configs"] for f in c["data_files"]]
+    data = [p for p in listing if p.startswith(("train/", "data/"))]
+    assert all(any(fnmatch(p, pattern) for pattern in patterns) for p in data), "the configs read every part"
     named = {d["contentUrl"] for d in json.loads(content(hub, "croissant.json"))["distribution"]}
     assert set(parts) <= named
     assert_whole(hub, corpus)
@@ -127,6 +135,13 @@ def test_large_files_are_cut_between_frames(tmp_path: Path, hub: Hub) -> None:
     assert (tmp_path / "again/train/00.jsonl.zst").read_bytes() == (corpus / "train/00.jsonl.zst").read_bytes()
     assert done.fetched == done.files
     assert pull(HubSource(REPO, "main", print, CALM), tmp_path / "again").fetched == 0
+
+
+def test_parquet_above_the_limit(tmp_path: Path, hub: Hub) -> None:
+    corpus = small.make(tmp_path / "c", documents=60)
+    with pytest.raises(PublishError, match="more shards") as caught:
+        publish(corpus, parquet=True, limits=Limits(file=2_000))
+    assert caught.value.reason == "over_limit"
 
 
 def test_branch(corpus: Path, hub: Hub) -> None:
@@ -186,7 +201,7 @@ def test_files_of_the_old_version_leave(tmp_path: Path, hub: Hub) -> None:
     old = small.make(tmp_path / "old")
     publish(old, parquet=True)
     done = publish(old)
-    assert done.removed == 9
+    assert done.removed == 9 + 5
     assert_whole(hub, old)
 
 

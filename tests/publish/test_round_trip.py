@@ -45,6 +45,15 @@ print(json.dumps({"configs": found, "streamed": ids, "names": sorted({r["meta"][
 """
 
 
+COLUMNS = """\
+import json
+from datasets import load_dataset
+names = [[row["meta"]["id"] for row in load_dataset("me/columns", name, split="train", streaming=True)]
+         for name in ("letters", "default")]
+print(json.dumps(names))
+"""
+
+
 def build(recipe: Path, out: Path) -> Path:
     Build(load_recipe(recipe), out, workers=2).run()
     return out
@@ -76,6 +85,7 @@ def test_round_trip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         assert_whole(hub, corpus, repo=REPO)
         assert problems(card_of(hub)) == []
         _loads(hub, corpus, tmp_path)
+        _loads_parquet(hub, corpus, tmp_path)
 
         pull(HubSource(REPO, "main", print, CALM), tmp_path / "pulled")
         assert verify(tmp_path / "pulled") == []
@@ -128,6 +138,16 @@ def _loads(hub: Hub, corpus: Path, tmp_path: Path) -> None:
             assert found["configs"][slug].get(split, 0) == count
         assert found["configs"]["default"][split] == sum(counts.values())
     assert set(found["names"]) <= set(names)
+
+
+def _loads_parquet(hub: Hub, corpus: Path, tmp_path: Path) -> None:
+    run.to_hub(open_corpus(str(corpus)), "me/columns", Options(parquet=True), print)
+    env = {**os.environ, "HF_ENDPOINT": hub.endpoint, "HF_HUB_DISABLE_XET": "1", "HF_HOME": str(tmp_path / "cache")}
+    done = subprocess.run([sys.executable, "-c", COLUMNS], env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    letters, whole = json.loads(done.stdout.splitlines()[-1])
+    assert letters == ids(corpus, "Letters")
+    assert len(whole) == sum(len(ids(corpus, name)) for name in ("Letters", "Books", "Pages"))
 
 
 def _goes_on(folder: Path, tmp_path: Path) -> None:
