@@ -115,3 +115,16 @@ def test_the_wipe_out_guard_stops_the_build_and_names_the_rule(chinese: Any, spe
         chinese([spec])
     assert rule in str(caught.value)
     assert "max_loss" in str(caught.value)
+
+
+@pytest.mark.parametrize("step", ["lang", "toxicity", "pii", "decontaminate", "ftfy"])
+def test_ten_megabytes_on_one_line_beside_an_empty_text_and_line_ends(step: str) -> None:
+    words = "The committee met on Tuesday and agreed that the report is to be printed. "
+    given = ["", words * (10_000_000 // len(words)), words.replace(" ", "\n") * 9]
+    params: dict[str, Any] = {"lang": {"action": "signal"}, "toxicity": {"action": "signal"}}.get(step, {})
+    if step == "decontaminate":
+        params = {"against": {"mathematics": ["pilebuilder:filter/evaluation/mathematics.jsonl"]}}
+    left = registry.make("step", step, params)(docs(given))
+    assert left.column("text").to_pylist() == given
+    if step == "lang":
+        assert left.column("signal.lang").to_pylist() == ["und", "en", "en"]
