@@ -99,8 +99,12 @@ class Enron:
 
         return settle(surveys, surveys.names, self._same())
 
+    def settles(self) -> bool:
+        """Whether copies are left out."""
+        return self.style == "clean"
+
     def _same(self) -> dict[str, str]:
-        return {"key": "duplicate"} if self.style == "clean" else {}
+        return {"key": "duplicate"} if self.settles() else {}
 
     def _read(self, raw: Raw) -> Iterator[Item]:
         with open_stream(raw.path, expect=raw.name) as stream:

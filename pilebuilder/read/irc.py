@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
+import datetime
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 from urllib.parse import quote, unquote
 
 from pydantic import Field
 
 from pilebuilder.read.base import Item, Raw
 from pilebuilder.registry import reader
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from pilebuilder.read.survey import Surveys
 
 BOTS = frozenset(
     ("ubottu", "ubotu", "ubot2", "ubot3", "ubot4", "ubot5", "ubot9", "ubot93", "ubugtu", "ubuntulog", "ubuntulog2",
@@ -28,36 +35,69 @@ _JOINED = ("has joined #", "has left #", "Topic for #", "Topic (#", "is now know
 _FORMATS = re.compile(r"\x03(?:\d{1,2}(?:,\d{1,2})?)?|[\x02\x04\x0f\x11\x16\x1d\x1e\x1f]")
 
 
-@reader("ubuntu-irc", version=1)
+@reader("ubuntu-irc", version=2)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UbuntuIrc:
     """Logs of irclogs.ubuntu.com, ``YYYY/MM/DD/#channel.txt``: one document a channel and day.
 
     Format: https://irclogs.ubuntu.com/. Lines: ``[HH:MM] <nick> text``, ``[HH:MM]  * nick action``, ``=== `` server
     notices; UTF-8, single lines Latin-1.
-    Record unit: a file.
-    Id: ``irc:YYYY-MM-DD-#channel`` from the path, which gives the date (times are UTC).
+    Record unit: a file; with ``per: week`` the days of a channel and ISO week. ``style: pile`` joins the days of a
+    channel and week number of all years, as the original did by mistake.
+    Id: ``irc:YYYY-MM-DD-#channel`` from the path, which gives the date (times are UTC); of weeks
+    ``irc:YYYY-Www-#channel``, of the original's ``irc:week-ww-#channel``.
     Text, clean style: ``<nick> text`` and ``* nick action``, without times, notices, colour codes and the lines of
     bots (`BOTS`); what a bridge from Telegram or Matrix relays is given to who said it; `hide_nicks` writes
     ``<user1>`` and so on, in order of appearance, also where a line begins by addressing someone. ``style: pile``: the
     line ``#channel YYYY-MM-DD``, notices of joins, leaves, topics and nick changes removed, other notices as ``*
-    notice``, eight characters cut from every other line; a document is still a day (the original's grouping by week
-    number, without the year, joined weeks of different years).
-    Metadata: channel, date, lines, speakers. URL: the log's address.
+    notice``, eight characters cut from every other line.
+    Metadata: channel, date, lines, speakers, days. URL: the log's address.
     Licence: the archive declares its logs public domain.
-    Skip reasons: ``no_messages`` (a day of notices only), ``not_named`` (another file than a channel's day).
+    Skip reasons: ``no_messages`` (a day of notices only), ``not_named`` (another file than a channel's day),
+    ``in_week`` (the day is in the document of its week's first day).
     Quarantined: ``wrong_format``, ``too_large``, ``truncated``.
 
     ``[12:18] <usual> a few libs\\n=== x is now known as y`` gives ``<usual> a few libs``.
     """
 
     style: Annotated[Literal["clean", "pile"], Field(description="clean, or as the Pile's code did it")] = "clean"
+    per: Annotated[Literal["day", "week"], Field(description="what one document covers, in clean")] = "day"
     hide_nicks: Annotated[bool, Field(description="replace nicknames by user1, user2, ... within a day")] = False
 
     def __call__(self, raw: Raw) -> Iterator[Item]:
         from pilebuilder.read.whole import whole
 
         return whole(raw, _days(self, raw))
+
+    def span(self, date: str) -> str:
+        """What a document covers: the day, its ISO week, or the week of that number in all years."""
+        if not self.settles():
+            return date
+        try:
+            year, week, _ = datetime.date.fromisoformat(date).isocalendar()
+        except ValueError:  # no day of the calendar
+            return date
+        return f"week-{week:02}" if self.style == "pile" else f"{year}-W{week:02}"
+
+    def settles(self) -> bool:
+        """Whether days of a week become one document."""
+        return self.style == "pile" or self.per == "week"
+
+    def settle(self, surveys: Surveys) -> Iterator[tuple[str, pa.Table]]:
+        """The first day of a channel's week has the others beside it; the others are in its document."""
+        import pyarrow as pa
+
+        weeks: dict[tuple[str, str], list[tuple[str, str]]] = {}
+        for name in surveys.names:
+            if place := _place(name):
+                weeks.setdefault((place[1], self.span(place[0])), []).append((place[0], name))
+        rows: dict[str, list[str | None]] = {}
+        for days in weeks.values():
+            (_, first), *others = sorted(days)
+            rows[first] = [name for _, name in others]
+            rows |= {name: [None] for _, name in others}
+        for name in surveys.names:
+            yield name, pa.table({"beside": pa.array(rows.get(name, []), pa.string())})
 
 
 def _days(options: UbuntuIrc, raw: Raw) -> Iterator[Item]:
@@ -66,33 +106,67 @@ def _days(options: UbuntuIrc, raw: Raw) -> Iterator[Item]:
     from pilebuilder.read.files import Content, contents, is_binary
     from pilebuilder.read.whole import looks_html, wrong_format
 
+    settled = raw.settled.column("beside").to_pylist() if raw.settled is not None and raw.settled.num_rows else []
     for found in contents(raw):
         if not isinstance(found, Content):
             yield found
             continue
-        place = _PLACE.search(unquote(found.path if found.name != raw.name else raw.name).removesuffix(".gz"))
+        day = _place(found.path if found.name != raw.name else raw.name)
         if looks_html(found.data[:1024]) or is_binary(found.data):
             yield wrong_format("a channel log", found.data, found.offset)
             continue
-        if not place:
+        if not day:
             yield Skipped(reason="not_named", offset=found.offset, key=found.name)
             continue
-        year, month, day, channel = place.groups()
-        date = f"{year}-{month}-{day}"
-        key = f"irc:{date}-{channel}"
-        lines = _lines(found.data)
-        if options.style == "pile":
-            text, speakers = as_the_pile(lines, channel, date), len(_speakers(lines))
-        else:
-            text, speakers = messages(lines, hide=options.hide_nicks)
-        if not text:
+        date, channel = day
+        key = f"irc:{options.span(date)}-{channel}"
+        if None in settled:
+            yield Skipped(reason="in_week", offset=found.offset, key=f"irc:{date}-{channel}")
+            continue
+        days = [(date, found.data), *_others(raw, settled)]
+        texts, lines, speakers = [], 0, 0
+        for when, data in days:
+            log = _lines(data)
+            if options.style == "pile":
+                text, people = as_the_pile(log, channel, when), len(_speakers(log))
+            else:
+                text, people = messages(log, hide=options.hide_nicks)
+            texts += [text] if text else []
+            lines, speakers = lines + len(log), speakers + people
+        if not texts:
             yield Skipped(reason="no_messages", offset=found.offset, key=key)
             continue
+        meta = {"channel": channel, "date": date, "lines": lines, "speakers": speakers}
         yield Record(
-            key=key, text=tidy(text), offset=found.offset, date=date, licence=raw.licence or "public domain",
-            url=f"https://irclogs.ubuntu.com/{year}/{month}/{day}/{quote(channel)}.txt",
-            meta={"channel": channel, "date": date, "lines": len(lines), "speakers": speakers},
+            key=key, text=tidy(("\n" if options.style == "pile" else "\n\n").join(texts)), offset=found.offset,
+            date=date, licence=raw.licence or "public domain", url=_address(date, channel),
+            meta=meta | ({"days": [when for when, _ in days]} if len(days) > 1 else {}),
         )  # fmt: skip
+
+
+def _place(name: str) -> tuple[str, str] | None:
+    """Date and channel of a log by its name."""
+    found = _PLACE.search(unquote(name).removesuffix(".gz"))
+    return ("-".join(found.groups()[:3]), found.group(4)) if found else None
+
+
+def _address(date: str, channel: str) -> str:
+    return f"https://irclogs.ubuntu.com/{date.replace('-', '/')}/{quote(channel)}.txt"
+
+
+def _others(raw: Raw, names: list[str]) -> Iterator[tuple[str, bytes]]:
+    """Date and content of the other days of a week; what is wrong with one is said where it is read itself."""
+    from pilebuilder.read.files import is_binary
+    from pilebuilder.read.streams import StreamError, blocks
+    from pilebuilder.read.whole import looks_html
+
+    for name in names:
+        place, pieces = _place(name), list[bytes]()
+        with contextlib.suppress(StreamError):  # what there was of it is read
+            pieces.extend(blocks(raw.beside[name], expect=name))
+        data = b"".join(pieces)
+        if place and not is_binary(data) and not looks_html(data[:1024]):
+            yield place[0], data
 
 
 def _lines(data: bytes) -> list[str]:

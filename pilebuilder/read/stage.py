@@ -64,6 +64,11 @@ def _files(view: View) -> dict[str, list[dict[str, Any]]]:
     return found
 
 
+def settles(reader: Any) -> bool:
+    """Whether a reader has things to settle between files, with the parameters that it was given."""
+    return bool(reader.settles()) if hasattr(reader, "settles") else True
+
+
 class Plan:
     """The tasks of one component."""
 
@@ -73,14 +78,16 @@ class Plan:
         self.reader = registry.make("reader", name, params)
         self.rows = {row["name"]: row for row in files}
         self.groups = list(groups(files, limit))
-        self.surveyed = len(files) > 1 and hasattr(self.reader, "survey")
+        self.surveyed = len(files) > 1 and hasattr(self.reader, "settle") and settles(self.reader)
         self.settled: dict[int, Artifact] = {}
         self._params = {"reader": name, "params": registry.resolved("reader", name, params)}
         self._limit = limit
         self._code = f"{CODE} {registry.part('reader', name).code}"
 
     def surveys(self) -> Iterator[Task]:
-        """What others must know of each group's files."""
+        """What others must know of each group's files; nothing where their names say enough."""
+        if not hasattr(self.reader, "survey"):
+            return
         for index, group in enumerate(self.groups):
             yield self._task(
                 f"survey/{index:05}", "survey:survey_files", {"files": [_facts(row) for row in group]},

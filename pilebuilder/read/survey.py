@@ -24,7 +24,11 @@ if TYPE_CHECKING:
 
 
 class Surveyed(Protocol):
-    """A reader that settles things between files. Both tables have columns of the reader's own choice."""
+    """A reader that settles things between files. Both tables have columns of the reader's own choice.
+
+    One whose parameters decide whether there is anything to settle has a method ``settles() -> bool``; one that goes
+    by the names of files alone has no `survey`. A column ``beside`` of what is settled names files to read along.
+    """
 
     def survey(self, raw: Raw) -> pa.Table:
         """What others must know of a file; as much of it as can be read. Raises nothing for bad input."""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pilebuilder.read.huggingface import HuggingFace
     from pilebuilder.read.parquet import Parquet
 
-BATCH_BYTES = 8 << 20
+BATCH_BYTES = 2 << 20
 
 
 class Rows:

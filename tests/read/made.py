@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bz2
+import functools
 import gzip
 import io
 import tarfile
@@ -14,12 +15,21 @@ from typing import Any
 
 from tests.read import fixtures, test_arxiv, test_courtlistener, test_jats, test_philpapers, test_source_code
 from tests.read import test_mathematics as mathematics
-from tests.read.fixtures import prose
 from tests.read.test_enron import mail
 from tests.read.test_pubmed import HEAD, article
 from tests.read.test_stackexchange import row
 from tests.read.test_subtitles import OPUS
 from tests.read.test_uspto import V4
+
+
+@functools.cache
+def _prose(k: int, words: int) -> str:
+    return fixtures.prose(k, words)
+
+
+def prose(k: int, words: int = 60) -> str:
+    """Sentences, another text for each number, made faster than those of the small fixtures."""
+    return f"{_prose(k % 199, words)} Record {k}."
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +174,7 @@ MADE = [
     Made("jsonl", "a.jsonl.gz", lambda k, more: gzip.compress(fixtures.jsonl([{"id": k, "text": prose(k) + more}]), 1)),
     Made("csv", "a.csv", lambda k, more: f'{k},"{prose(k)}{more}"\r\n'.encode(), head=b"id,text\r\n"),
     Made("parquet", "a.parquet", lambda k, more: b"", huge=False),
-    Made("huggingface", "a.jsonl", lambda k, more: fixtures.jsonl([{"id": k, "text": prose(k) + more}]), huge=False, scale=3),
+    Made("huggingface", "a.jsonl", lambda k, more: fixtures.jsonl([{"id": k, "text": prose(k) + more}]), huge=False, scale=2),
     Made("reddit-submissions", "RS_2020-01", _submission),
     Made("reddit-submissions", "RS_2020-01", _link, params={"take": "links", **SORT}),
     Made("hackernews", "a.jsonl", _story, params=SORT),

@@ -188,3 +188,42 @@ def test_words_that_were_seen() -> None:
         word = draw.randrange(-20_000, 20_000) * 3**25
         assert seen.note(word) == (word in held)
         held.add(word)
+
+
+def log(*lines: str) -> bytes:
+    return "".join(f"[12:00] <ann> {line}\n" for line in lines).encode()
+
+
+def test_days_of_a_week_in_one_document(tmp_path: Path) -> None:
+    files = {
+        "2005/01/04/#a.txt": log("tuesday of week 1 in 2005"),
+        "2004/12/27/%23a.txt": log("monday of week 53"),
+        "2005/01/02/#a.txt": log("sunday of week 53"),
+        "2005/01/02/#b.txt": log("another channel"),
+        "2006/01/03/#a.txt": log("tuesday of week 1 in 2006"),
+        "2006/01/04/#a.txt": b"=== ann has joined #a\n",
+    }
+    days, ledger, _ = run_component(tmp_path / "day", "ubuntu-irc", files)
+    assert (len(days), ledger) == (5, {"no_messages": 1})
+    weeks, ledger, _ = run_component(tmp_path / "week", "ubuntu-irc", files, limit=1, per="week")
+    assert sorted(row["text"] for row in weeks.values()) == [
+        "<ann> another channel",
+        "<ann> monday of week 53\n\n<ann> sunday of week 53",
+        "<ann> tuesday of week 1 in 2005",
+        "<ann> tuesday of week 1 in 2006",
+    ]
+    assert ledger == {"in_week": 2}
+    pile, ledger, tally = run_component(tmp_path / "pile", "ubuntu-irc", files, style="pile")
+    texts = sorted(row["text"] for row in pile.values())
+    assert texts[1] == "#a 2005-01-04\n<ann> tuesday of week 1 in 2005\n#a 2006-01-03\n<ann> tuesday of week 1 in 2006"
+    assert len(texts) == 3
+    assert ledger == {"in_week": 3}
+    assert tally["Test"].seen == 6
+
+
+def test_a_broken_day_is_told_where_it_is_read_itself(tmp_path: Path) -> None:
+    cut = gzip.compress(log(*(f"line {random.Random(k).random()}" for k in range(3000))))[:-2000]
+    files = {"2005/01/04/#a.txt": log("good"), "2005/01/05/#a.txt.gz": cut}
+    documents, ledger, _ = run_component(tmp_path, "ubuntu-irc", files, per="week")
+    assert len(documents) == 1
+    assert ledger == {"truncated": 1}
