@@ -1,4 +1,4 @@
-"""Verbs of the group ``pilebuilder train`` that work on what a run left: eval, note, export."""
+"""Verbs of the group ``pilebuilder train`` beside the run itself: eval, note, logbook, export, compare."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from pilebuilder.cli.train import Json, Run
+from pilebuilder.cli.train import Json, Run, Settings, Tokens
 
 app = typer.Typer()
 
@@ -88,3 +88,51 @@ def export(
 
     need_torch()
     raise typer.Exit(results.export(run, out, tokenizer))
+
+
+@app.command()
+def logbook(
+    run: Run,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="folder of the pages [default: RUN/logbook]")] = None,
+) -> None:
+    """Write the logbook of a run as one page, with curves, and as Markdown; a run that is training can be looked at.
+
+    The report of a corpus has the same page for every run in its folder.
+
+    Example:
+
+      pilebuilder train logbook corpus/quickstart/runs/mini
+    """
+    from pilebuilder.report import logbookpage
+
+    typer.echo(logbookpage.write(run, out or run / "logbook"))
+
+
+@app.command()
+def compare(
+    first: Annotated[str, typer.Argument(help="a recipe that was built, or the folder of a build")],
+    second: Annotated[str, typer.Argument(help="another, or the same with --second")],
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="[default: FIRST/comparisons/SECOND]")] = None,
+    preset: Annotated[str, typer.Option("--preset", help="the network of all runs")] = "mini",
+    tokens: Tokens = None,
+    seeds: Annotated[int, typer.Option("--seeds", min=1, help="runs of each corpus")] = 3,
+    settings: Settings = None,
+    other: Annotated[
+        list[str] | None, typer.Option("--second", help="a setting of the second side alone", metavar="NAME=VALUE")
+    ] = None,
+    split: Annotated[str, typer.Option("--split", help="test or val")] = "test",
+    limit: Annotated[str | None, typer.Option("--eval-tokens", help="limit of each component, as 200K")] = None,
+) -> None:
+    """Train the same small network on two corpora (or mixtures) and tell the difference in bits per byte, with noise.
+
+    Examples:
+
+      pilebuilder train compare corpus/filtered corpus/unfiltered --tokens 5M --seeds 3
+
+      pilebuilder train compare corpus/a corpus/a --second 'data.weights={Books: 0.7, Code: 0.3}'
+    """
+    from pilebuilder.train import need_torch, results
+
+    need_torch()
+    chosen = (preset, tokens, settings or [], other or [])
+    raise typer.Exit(results.compare(first, second, out, chosen, seeds, (split, limit)))

@@ -120,3 +120,40 @@ def generate(folder: Path, prompt: str, how: Sampling, number: int, tokenizer: s
 def _shown(text: str) -> str:
     """Text for a terminal: control characters but line feed and tab are made visible."""
     return "".join(c if c in "\n\t" or c.isprintable() else f"\\x{ord(c):02x}" for c in text)
+
+
+def compare(
+    first: str,
+    second: str,
+    out: Path | None,
+    settings: tuple[str | None, str | None, list[str], list[str]],
+    seeds: int,
+    held: tuple[str, str | None],
+) -> int:
+    """Train the same network on two corpora and tell the difference. `settings`: preset, tokens, those of both sides,
+    those of the second; `held`: split, limit of each component."""
+    from pilebuilder.train import command
+    from pilebuilder.train import compare as comparing
+
+    preset, tokens, both, other = settings
+    asked = [
+        command.wanted(source, None, preset, None, tokens, chosen)
+        for source, chosen in ((first, both), (second, [*both, *other]))
+    ]
+    names = comparing.names_of(asked[0].corpus, asked[1].corpus)
+    sides = [comparing.Side(name=name, corpus=a.corpus, config=a.config) for name, a in zip(names, asked, strict=True)]
+    from pilebuilder.train.evaluation import file_name
+
+    folder = out or asked[0].corpus / "comparisons" / file_name(names[1])
+    path = comparing.compare(
+        sides[0],
+        sides[1],
+        folder,
+        seeds=seeds,
+        split=held[0],
+        tokens=token_limit(held[1]),
+        say=lambda text: print(text, file=sys.stderr, flush=True),
+    )
+    print((folder / "comparison.md").read_text(encoding="utf-8"))
+    print(path)
+    return EXIT_DONE
