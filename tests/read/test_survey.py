@@ -9,8 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pilebuilder.build.run import Build
 from pilebuilder.read.copies import Seen
 from pilebuilder.read.pubmed_order import Pmids, in_order
+from pilebuilder.recipe import load_recipe
 from tests.read.drive import run_component
 from tests.read.fixtures import jsonl, tar
 from tests.read.test_enron import mail
@@ -227,3 +229,26 @@ def test_a_broken_day_is_told_where_it_is_read_itself(tmp_path: Path) -> None:
     documents, ledger, _ = run_component(tmp_path, "ubuntu-irc", files, per="week")
     assert len(documents) == 1
     assert ledger == {"truncated": 1}
+
+
+def test_the_build_surveys_settles_and_reads(tmp_path: Path) -> None:
+    """Through a recipe; a second run does nothing, and a later file re-reads only what it changes."""
+    raw = tmp_path / "raw"
+    raw.mkdir()
+    (raw / "pubmed26n0001.xml.gz").write_bytes(file(article(1, "kept"), article(2, "old")))
+    (raw / "pubmed26n0002.xml.gz").write_bytes(file(article(2, "newer"), article(3, "brief")))
+    recipe = tmp_path / "r.yaml"
+    recipe.write_text(
+        f"name: r\ncomponents:\n  - name: P\n    fetch: {{local: {{path: {raw}}}}}\n    read: pubmed\n"
+        "    licence: {spdx: CC0-1.0}\nread: {partition_bytes: 1 MiB}\n"
+    )
+
+    def built() -> tuple[dict[str, int], int]:
+        build = Build(load_recipe(recipe), tmp_path / "out", workers=1, target="read")
+        count = build.run()["read"].of("P")
+        return {**count.dropped, "kept": count.kept}, len(build.manifests("read"))
+
+    assert built() == ({"superseded": 1, "kept": 3}, 3)
+    assert built() == ({"superseded": 1, "kept": 3}, 3)
+    (raw / "pubmed26n0003.xml.gz").write_bytes(file(orders(3)))
+    assert built() == ({"superseded": 1, "deleted": 1, "deletion": 1, "kept": 2}, 3)
