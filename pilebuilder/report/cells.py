@@ -72,7 +72,9 @@ def show(value: Cell, kind: Kind, *, digits: int = 2, scale: int = 1) -> str:
     if kind == "count":
         return f"{value:,.0f}"
     if kind == "bytes":
-        return f"{value:,.0f}" if scale == 1 else f"{value / scale:,.2f}"
+        if scale == 1:
+            return f"{value:,.0f}"
+        return "< 0.01" if 0 < value / scale < 0.005 else f"{value / scale:,.2f}"
     if kind == "share":
         value *= 100
     floor = 10.0**-digits

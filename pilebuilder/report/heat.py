@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from pilebuilder.report.charts import BAR, NARROW, ROW, axis
-from pilebuilder.report.svg import SIZE, Canvas, Linear, fit, text_width
+from pilebuilder.report.svg import SIZE, Canvas, Linear, fit, fit_end, text_width
 
 STEPS, UPRIGHT = 5, 170
 """Shades on each side of the middle; pixels that an upright label may take."""
@@ -19,12 +19,14 @@ class Cell:
     at: float | None
     text: str
     tip: str = ""
+    note: str = ""
+    """What the value rests on, in small letters under it."""
 
 
-def shade(at: float | None) -> str:
-    """Class of the colour at a position from -1 to 1."""
+def shade(at: float | None, text: str = "") -> str:
+    """Class of the colour at a position from -1 to 1; grey for a cell that says why it has none."""
     if at is None:
-        return "none"
+        return "few" if text else "none"
     step = min(STEPS, round(abs(at) * STEPS))
     return f"{'warm' if at > 0 else 'cool'}{step}" if step else "mid"
 
@@ -37,6 +39,7 @@ def heat(
     *,
     label: str,
     least: float = 44,
+    most: float = 86,
 ) -> str:
     """A grid of coloured cells. Column labels stand upright when they do not fit; a wide grid is cut into blocks."""
     narrow = width < NARROW
@@ -46,7 +49,7 @@ def heat(
     top = 0.0
     for start in range(0, len(columns), across):
         top = _block(
-            canvas, rows, columns[start : start + across], [r[start : start + across] for r in cells], side, top
+            canvas, rows, columns[start : start + across], [r[start : start + across] for r in cells], side, top, most
         )
     return canvas.svg(label)
 
@@ -58,14 +61,15 @@ def _block(
     cells: Sequence[Sequence[Cell]],
     side: float,
     top: float,
+    most: float,
 ) -> float:
-    wide = min(86.0, (canvas.width - side) / max(1, len(columns)))
+    wide = min(most, (canvas.width - side) / max(1, len(columns)))
     upright = any(text_width(c, 11) > wide - 4 for c in columns)
     head = min(max((text_width(c, 11) for c in columns), default=0), UPRIGHT) + 8 if upright else SIZE + 8
     for i, name in enumerate(columns):
         x = side + (i + 0.5) * wide
         if upright:
-            canvas.turned(x + 4, top + head - 4, fit(name, UPRIGHT, 11), "ink")
+            canvas.turned(x + 4, top + head - 4, fit_end(name, UPRIGHT, 11), "ink")
         else:
             canvas.text(x, top + head - 7, name, "ink", anchor="middle", size=11)
     for j, name in enumerate(rows):
@@ -73,10 +77,10 @@ def _block(
         canvas.text(side - 8, y + ROW / 2 + 4, fit(name, side - 10, 11), "ink", anchor="end", size=11)
         for i, cell in enumerate(cells[j]):
             x = side + i * wide
-            canvas.rect(x + 0.5, y + 0.5, wide - 1, ROW - 1, f"heat {shade(cell.at)}", cell.tip)
-            canvas.text(
-                x + wide / 2, y + ROW / 2 + 4, fit(cell.text, wide - 3, 10), "onheat", anchor="middle", size=10
-            )
+            canvas.rect(x + 0.5, y + 0.5, wide - 1, ROW - 1, f"heat {shade(cell.at, cell.text)}", cell.tip)
+            both = f"{cell.text}  {cell.note}" if cell.note else cell.text
+            shown = both if text_width(both, 10) <= wide - 3 else fit(cell.text, wide - 3, 10)
+            canvas.text(x + wide / 2, y + ROW / 2 + 4, shown, "onheat", anchor="middle", size=10)
     bottom = top + head + len(rows) * ROW + 14
     canvas.height = max(canvas.height, bottom - 10)
     return bottom

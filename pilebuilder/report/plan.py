@@ -215,8 +215,10 @@ class Plan:
             task(f"ledger/{i:04}", "ledgers:read_ledger", group, seed=self.seed) for i, group in enumerate(groups)
         ]
         summaries = outputs(found, "ledger-summary")
-        if not self.validated():  # no split to draw from: any document may be shown
-            parts = joined([self.survivors(p) for p in self.partitions])
+        held_out = self.validated()
+        others = [p for p in self.partitions if p.facts["component"] not in held_out]
+        if others:  # no split to draw from: any document may be shown
+            parts = joined([self.survivors(p) for p in others])
             drawn = yield [
                 task(f"drawn/{i:04}", "ledgers:draw_samples", part, seed=self.seed) for i, part in enumerate(parts)
             ]
@@ -270,10 +272,10 @@ class Plan:
         ]
         return outputs(models, "topics")
 
-    def validated(self) -> bool:
-        """Whether the mix held documents out for validation."""
-        splits = [m.facts.get("splits", {}) for m in self.view.manifests("mix")]
-        return any(held.get("val", {}).get("documents") for held in splits)
+    def validated(self) -> set[str]:
+        """Components of which the mix held documents out for validation."""
+        drawn = [m for m in self.view.manifests("mix") if m.name.startswith("draw/")]
+        return {m.component for m in drawn if m.facts.get("splits", {}).get("val", {}).get("documents")}
 
     def removal(self) -> Chain:
         """Who was removed by which rule: partitions as read, beside what the ledger says of their documents."""

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from pilebuilder.report.cells import NUMERIC, Cell, Gap, show_size, visible
 from pilebuilder.report.facts import Facts
 from pilebuilder.report.sections import component, samples
+from pilebuilder.report.story import story
 from pilebuilder.report.table import Answer, Block, Excerpts, Figure, Prose, Section, Table
 
 if TYPE_CHECKING:
@@ -37,6 +38,8 @@ LOGBOOK = "logbook-"
 """How the names of pages of training runs begin."""
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 """What a page may load: nothing; only its own style."""
+SEARCHED = 8
+"""Samples of each component on the page that can be searched."""
 STORY = ("waterfall", "components", "treemap", "languages", "bytes-per-token", "removal")
 """Tables and figures that the index shows, when the corpus has them."""
 
@@ -98,11 +101,11 @@ class Site:
     def _index(self) -> str:
         blocks = {(type(b), b.name): b for s in self.sections for b in s.blocks if isinstance(b, Table | Figure)}
         home = {b.name: s.name for s in self.sections for b in s.blocks if isinstance(b, Table | Figure)}
-        story = []
+        shown = []
         for name in STORY:
             block = blocks.get((Figure, name)) or blocks.get((Table, name))
             if block is not None:
-                story.append((block, f"{home[name]}.html"))
+                shown.append((block, f"{home[name]}.html"))
         leads = [(s.title, s.lead, f"{s.name}.html") for s in self.sections if s.lead]
         return self._page(
             "index.html.j2",
@@ -110,7 +113,8 @@ class Site:
             "",
             key_figures=self._key_figures(),
             points=self._points(),
-            story=story,
+            told=story(self.facts),
+            story=shown,
             leads=leads,
         )
 
@@ -146,7 +150,7 @@ class Site:
             "",
             f"; script-src 'sha256-{digest}'",
             section=section,
-            texts=[(name, found) for name, found in texts if found],
+            texts=[(name, found[:SEARCHED]) for name, found in texts if found],
             script=_safe(script),
         )
 

@@ -46,6 +46,16 @@ def fit(text: str, width: float, size: float = SIZE) -> str:
     return text.rstrip() + "…" if len(text) >= 3 else ""
 
 
+def fit_end(text: str, width: float, size: float = SIZE) -> str:
+    """As `fit`, but cut in front: for names that differ at their end."""
+    text = visible(text).replace("\n", " ")
+    if text_width(text, size) <= width:
+        return text
+    while text and text_width("…" + text, size) > width:
+        text = text[1:]
+    return "…" + text.lstrip() if len(text) >= 3 else ""
+
+
 def num(value: float) -> str:
     """A coordinate with at most one decimal: the same text on every machine.
 

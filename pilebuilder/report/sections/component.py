@@ -112,10 +112,12 @@ def section(facts: Facts, source: Source, sections: list[Section]) -> Section:
     blocks += [figure] if figure else [Prose(text="No document was found in the source.", warning=True)]
     blocks += [t for t in chosen if t]
     blocks.append(samples.block(facts, source.name, SHOWN_SAMPLES))
+    documents = facts.documents(source.name)
     return Section(
         name=f"component-{source.slug}",
         title=source.name,
-        lead=f"{facts.documents(source.name):,} distinct documents, {show_size(facts.raw_bytes(source.name))} of text,"
+        lead=f"{documents:,} distinct document{'' if documents == 1 else 's'},"
+        f" {show_size(facts.raw_bytes(source.name))} of text,"
         f" {facts.epochs(source.name):g} epochs.",
         blocks=tuple(blocks),
     )

@@ -142,6 +142,20 @@ def rate_figure(facts: Facts) -> Figure | None:
     )
 
 
+def _expected(rows: list[tuple[str, str]]) -> Table:
+    return Table(
+        name="personal-expected",
+        title="What the cards say to expect",
+        definition="7.5",
+        columns=(
+            Column(key="component", title="Component", kind="name"),
+            Column(key="expected", title="Personal data"),
+        ),
+        rows=tuple(rows),
+        sample="as the cards state it",
+    )
+
+
 def section(facts: Facts) -> Section:
     """Personal data."""
     title = "Personal data and secrets"
@@ -154,8 +168,8 @@ def section(facts: Facts) -> Section:
         " acknowledged.",
         warning=True,
     )
-    expected = [f"{s.name}: {s.card['personal_data']}" for s in facts.sources if s.card.get("personal_data")]
-    notes = [Prose(text="What the cards say to expect. " + " ".join(expected))] if expected else []
+    expected = [(s.name, s.card["personal_data"]) for s in facts.sources if s.card.get("personal_data")]
+    notes = [_expected(expected)] if expected else []
     figure = rate_figure(facts)
     found = step_table(facts)
     total = sum(facts.whole.get("personal.matches", t) for t in TYPES)

@@ -23,22 +23,29 @@ def block(facts: Facts, name: str, each: int = EACH) -> Excerpts | Prose:
     """Some samples of one component, or why there are none."""
     texts = drawn(facts, name)[:each]
     if not texts:
-        reason = "no document" if not facts.documents(name) else "no document of it is in the validation split"
+        reason = "no document" if not facts.documents(name) else "its texts are not at hand"
         return Prose(text=f"{name}: {not_measured(reason)}.")
-    return Excerpts(title=name, note="", texts=tuple(texts))
+    note = "" if validated(facts, name) else "No document is in the validation split: drawn from all of them."
+    return Excerpts(title=name, note=note, texts=tuple(texts))
+
+
+def validated(facts: Facts, name: str) -> bool:
+    """Whether the component has documents in the validation split."""
+    splits = facts.mixture.get("components", {}).get(name, {}).get("splits", {})
+    return bool(splits.get("val", {}).get("documents"))
 
 
 def section(facts: Facts) -> Section:
     """Two samples of each component."""
     if not facts.ledger.get("samples"):
-        gap = Prose(text=f"{not_measured('the build has no validation split')}.", warning=True)
+        gap = Prose(text=f"{not_measured('no text is at hand')}.", warning=True)
         return Section(name="samples", title="Samples", lead="", blocks=(gap,))
     blocks: list[Block] = [block(facts, name) for name in facts.names]
     return Section(
         name="samples",
         title="Samples",
         lead=f"{EACH} documents of each component, the first 512 bytes of each. The seed and the document's id draw"
-        " them"
-        " from the validation split, so nobody could pick them; personal data is masked.",
+        " them from the validation split, or from all documents where it holds none, so nobody could pick them;"
+        " personal data is masked.",
         blocks=tuple(blocks),
     )

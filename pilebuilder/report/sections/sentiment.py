@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pilebuilder.report import heat
-from pilebuilder.report.cells import TOO_FEW_SENTENCES, Cell, not_measured, show, too_few
+from pilebuilder.report.cells import TOO_FEW_SENTENCES, Cell, not_measured, short_count, show, too_few
 from pilebuilder.report.facts import Facts
 from pilebuilder.report.sampled.groups import PRESETS
 from pilebuilder.report.sections.composition import parts_of
@@ -19,6 +19,8 @@ LISTED, LEAST_Z, LEAST_SENTENCES, UNKNOWN_SENTENCES = 15, 3.3, 50, 500
 PRIOR = 0.1
 """Mass of the Dirichlet prior for each occurrence of a word in the background."""
 WHOLE = "Whole corpus"
+FULL_COLOUR = 0.03
+"""Difference of sentiment (on -1 to 1) at which a figure's colour is full, at least: small ones look small."""
 WARNING = (
     "Co-occurrence describes contexts in which words are used, not properties of people; terms in quotations,"
     " headlines and dictionaries count equally."
@@ -279,7 +281,8 @@ def gender_figure(best: dict[str, list[Word]], names: Sequence[str]) -> Figure |
 def group_figure(facts: Facts, found: dict[str, dict[str, Score]], axis: str) -> Figure:
     """Components by groups: sentiment less that of all sentences, so that a gloomy component is not biased."""
     groups = list(axes(facts)[axis])
-    names = [*(n for n in found if n != WHOLE), WHOLE]
+    named = [n for n in found if n != WHOLE and any(found[n][g].sentences for g in groups)]
+    names, silent = [*named, WHOLE], len(found) - len(named) - 1
     most = max(
         (
             abs((s.value or 0) - (found[n]["all"].value or 0))
@@ -289,18 +292,25 @@ def group_figure(facts: Facts, found: dict[str, dict[str, Score]], axis: str) ->
         ),
         default=0.0,
     )
+    most = max(most, FULL_COLOUR)
 
     def cell(name: str, group: str) -> heat.Cell:
         score, base = found[name][group], found[name]["all"].value
         if not score.enough or score.value is None or base is None:
-            return heat.Cell(None, f"n {score.sentences}", f"{name}, {group}: too few")
+            return heat.Cell(None, f"n = {score.sentences}", f"{name}, {group}: too few sentences")
         away = score.value - base
         tip = f"{name}, {group}: {score.value:+.4f}, {away:+.4f} from the component, n = {score.sentences:,}"
-        return heat.Cell(away / most if most else 0.0, f"{away:+.3f}", tip)
+        return heat.Cell(away / most, f"{away:+.3f}", tip, f"n = {short_count(score.sentences)}")
 
     def draw(width: int) -> str:
         return heat.heat(
-            width, names, groups, [[cell(n, g) for g in groups] for n in names], label=f"Sentiment by {axis}", least=56
+            width,
+            names,
+            groups,
+            [[cell(n, g) for g in groups] for n in names],
+            label=f"Sentiment by {axis}",
+            least=56,
+            most=110,
         )
 
     value = {g: found[WHOLE][g].value for g in groups if found[WHOLE][g].enough}
@@ -308,7 +318,9 @@ def group_figure(facts: Facts, found: dict[str, dict[str, Score]], axis: str) ->
     return Figure(
         name=f"sentiment-{axis}",
         title=f"Sentiment around terms of {axis}",
-        subtitle="Difference from all sentences of the same component; grey cells have fewer than 100 sentences.",
+        subtitle="Difference from all sentences of the same component; colour is full at"
+        f" {most:.2g}, and grey cells have fewer than 100 sentences."
+        + (f" {silent} components without such a sentence are not drawn." if silent else ""),
         draw=draw,
         table="sentiment",
         alt=f"Over the whole corpus, from most to least positive: {', '.join(order)}."

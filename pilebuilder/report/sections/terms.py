@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from pilebuilder.ledger import Tally
 from pilebuilder.report import charts
-from pilebuilder.report.cells import Cell, Gap, show_size
+from pilebuilder.report.cells import Cell, Gap, scale_of, show_size
 from pilebuilder.report.facts import Facts, Source
 from pilebuilder.report.sections.composition import parts_of, weights
 from pilebuilder.report.svg import colour
@@ -181,14 +181,9 @@ def class_figure(facts: Facts) -> Figure | None:
         rows = [
             charts.Bar(k, (charts.Part(held[k][1], colour(CLASSES.index(k))),), show_size(held[k][1])) for k in order
         ]
-        unit = max(size for _, size in held.values())
+        name, unit = scale_of(size for _, size in held.values())
         return charts.bars(
-            width,
-            rows,
-            label="Text by licence class",
-            show=lambda v: f"{v:g} %",
-            unit=unit / 100,
-            title="relative to the largest",
+            width, rows, label="Text by licence class", show=lambda v: f"{v:g}", unit=unit, title=f"text ({name})"
         )
 
     first = max(order, key=lambda k: held[k][1])

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from pilebuilder.report.cells import not_measured
+from pilebuilder.report import charts
+from pilebuilder.report.cells import TOO_FEW_DOCUMENTS, not_measured
 from pilebuilder.report.facts import Facts
 from pilebuilder.report.stats import entropy, gini
-from pilebuilder.report.table import Column, Prose, Section, Table
+from pilebuilder.report.table import Column, Figure, Prose, Section, Table
 
-TOP = 100
+TOP, DRAWN = 100, 20
 LEVELS = {"domain": "registered domains", "host": "hosts", "suffix": "public suffixes", "scheme": "schemes"}
 
 
@@ -88,6 +89,31 @@ def concentration_table(facts: Facts) -> Table:
     )
 
 
+def domain_figure(total: Any) -> Figure | None:
+    """The largest registered domains."""
+    rows = rows_of(total, "domain")
+    documents = sum(r[1] for r in rows)
+    if documents < TOO_FEW_DOCUMENTS:
+        return None
+    shown = rows[:DRAWN]
+
+    def draw(width: int) -> str:
+        bars = [charts.Bar(name or "none", (charts.Part(n, "c1"),), f"{n / documents:.2%}") for name, n, _, _ in shown]
+        return charts.bars(width, bars, label="Largest registered domains", title="documents")
+
+    held = sum(r[1] for r in shown)
+    return Figure(
+        name="web-domains",
+        title="The largest registered domains",
+        subtitle=f"Documents of the {len(shown)} largest of {len(rows):,}; shares of {documents:,} documents with an"
+        " address.",
+        draw=draw,
+        table="web-domains",
+        alt=f"{len(shown)} domains hold {held / documents:.1%} of the documents with an address; the first is"
+        f" {shown[0][0]}.",
+    )
+
+
 def section(facts: Facts) -> Section:
     """Domains."""
     title = "Web addresses"
@@ -105,6 +131,7 @@ def section(facts: Facts) -> Section:
         title=title,
         lead=f"{lead} {documents:,} documents with an address.",
         blocks=(
+            *([figure] if (figure := domain_figure(total)) else []),
             concentration_table(facts),
             *(top_table(facts, total, level) for level in LEVELS),
             Prose(text=f"Registered domains by the Public Suffix List, version {public_suffixes().version}."),
