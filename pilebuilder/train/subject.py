@@ -59,6 +59,7 @@ def open_subject(folder: Path, *, name: str | None = None, tokenizer: str | None
 
 def _run(folder: Path, name: str) -> Subject:
     network, config, facts = scoring.load_model(folder)
+    torch.set_num_threads(config.control.threads or torch.get_num_threads())
     device = "cuda" if torch.cuda.is_available() and config.control.device != "cpu" else "cpu"
     return Subject(
         name=name,
