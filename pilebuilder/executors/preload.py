@@ -1,6 +1,20 @@
-"""Imported once by the fork server, so that every worker starts with the slow imports done."""
+"""Imported once by the fork server, so that every worker starts with the slow imports done.
 
-import numba  # noqa: F401
-import numpy  # noqa: F401
-import pyarrow.compute
-import pyarrow.parquet  # noqa: F401
+The collector rests meanwhile: libraries make objects by the hundred thousand and drop none of them. What is there at
+the end it never looks at again, in any worker.
+"""
+
+import gc
+import importlib
+
+gc.disable()
+for _name in (
+    "numpy",
+    "pyarrow.compute",
+    "pyarrow.parquet",
+    "pilebuilder.kernels.digest",  # the first kernel makes numba load what all kernels need
+):
+    importlib.import_module(_name)
+importlib.import_module("pyarrow").array([0])  # the first array from a list makes Arrow look for pandas
+gc.freeze()
+gc.enable()
