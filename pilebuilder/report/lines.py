@@ -79,7 +79,7 @@ def lines(
     """Lines over a common horizontal axis; the legend names them when there are two or more."""
     canvas = Canvas(width)
     drawn = [Series(s.label, thinned(s.points), s.css, s.faint) for s in series if s.points]
-    named = [(s.css, s.label) for s in drawn if s.label]
+    named = [(s.css + " light" * s.faint, s.label) for s in drawn if s.label]
     top = (legend(canvas, named) if len(named) > 1 else 0.0) + (SIZE + 4 if any(m.label for m in marks) else 4)
     tall = height or (170 if width < NARROW else 200)
     bottom = top + tall

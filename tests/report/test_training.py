@@ -2,9 +2,14 @@ import math
 
 import pytest
 
+from pilebuilder.ledger import Tally
+from pilebuilder.report.facts import Facts, Source
+from pilebuilder.report.sections import training
 from pilebuilder.report.sections.composition import Part, weights
 from pilebuilder.report.sections.training import bits_per_byte, difficulty, from_perplexity, weighted
+from pilebuilder.report.site import page_of
 from tests.report.anchors import MODELS, PILE, PILE_BITS
+from tests.report.made import count
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -28,3 +33,110 @@ def test_difficulty_follows_from_tables_2_and_4(name):
 
 def test_bits_come_from_summed_nats_and_bytes():
     assert bits_per_byte(8 * math.log(2), 4) == pytest.approx(2.0)
+
+
+def score(component, bits, documents, error=0.01, size=1000):
+    return {
+        "component": component,
+        "bits_per_byte": bits,
+        "standard_error": error,
+        "nats_per_token": bits * math.log(2) * 4,
+        "documents": documents,
+        "of_documents": documents,
+        "tokens": size // 4,
+        "bytes": size,
+        "sequence": 64,
+        "stride": 64,
+    }
+
+
+def evaluated(name, bits, *, kind="run", split="test", few=()):
+    scores = [score(c, b, 3 if c in few else 50) for c, b in bits.items()]
+    whole = score("overall", 1.5, sum(s["documents"] for s in scores))
+    subject = {"kind": kind, "architecture": "x", "parameters": 9, "step": 5, "tokens": 50, "weights": "0" * 64}
+    return {
+        "format": 1,
+        "name": name,
+        "subject": subject,
+        "tokenizer": {"name": "gpt2"},
+        "split": split,
+        "token_limit": None,
+        "protocols": [
+            {
+                "name": "segments",
+                "sequence": 64,
+                "stride": 64,
+                "scores": [*scores, whole],
+                "positions": [[0, 3.0, 9], [4, 2.0, 9]],
+            }
+        ],
+        "cloze": {"held-out": [], "lambada": [dict(zip(CLOZE, ("LAMBADA", 40, 0.5, 0.35, 0.65, 12.0), strict=True))]},
+    }
+
+
+CLOZE = ("component", "passages", "accuracy", "accuracy_low", "accuracy_high", "perplexity")
+BITS = {"Web": 1.0, "Books": 1.2, "Code": 0.6}
+
+
+def with_evaluations(*held, web="Web"):
+    stages = {"mix": Tally({n: count(100, size=s) for n, s in (("Web", 6000), ("Books", 3000), ("Code", 1000))})}
+    sources = tuple(Source(name=n, slug=n.lower(), epochs=1.0, card={}) for n in BITS)
+    return Facts(corpus={}, sources=sources, stages=stages, evaluations=held, config={"web_component": web})
+
+
+def test_the_table_of_bits_weighs_components_by_size():
+    table = training.evaluation_table(with_evaluations(evaluated("own", BITS), evaluated("b", BITS, kind="import")))
+    assert [c.group for c in table.columns if c.key.startswith("bits")] == ["own", "b"]
+    assert table.rows[0][2:4] == (1.0, 0.01)
+    whole, plain = table.totals
+    assert whole[2] == pytest.approx(0.6 * 1.0 + 0.3 * 1.2 + 0.1 * 0.6)
+    assert whole[3] == pytest.approx(0.01 * math.sqrt(0.36 + 0.09 + 0.01))
+    assert plain[2] == 1.5
+
+
+def test_few_documents_show_their_number_and_no_value():
+    facts = with_evaluations(evaluated("own", BITS, few=("Books",)))
+    table = training.evaluation_table(facts)
+    assert str(table.rows[1][2]) == "too few (n = 3)"
+    assert str(table.totals[0][2]) == "only 70% of the corpus has a value"
+    assert "1.5000 (text as it is)" in training.section(facts).lead
+    kept = training.evaluation_table(with_evaluations(evaluated("own", BITS, few=("Code",))))
+    assert kept.totals[0][2] == pytest.approx((0.6 * 1.0 + 0.3 * 1.2) / 0.9)
+
+
+def test_difficulty_needs_both_models_and_a_web_component():
+    own, other = evaluated("own", BITS), evaluated("gpt2", {"Web": 1.1, "Books": 1.5, "Code": 1.0}, kind="import")
+    rows = {r[0]: r for r in training.difficulty_table(with_evaluations(own, other)).rows}
+    assert rows["Code"][3] == pytest.approx((1.0 - 1.1) - (0.6 - 1.0))
+    assert rows["Web"][3] == pytest.approx(0.0)
+    for held, web, words in (
+        ((), "Web", "no evaluation"),
+        ((own,), "Web", "no imported model"),
+        ((other,), "Web", "no model trained here"),
+        ((own, other), None, "names no report.web_component"),
+    ):
+        table = training.difficulty_table(with_evaluations(*held, web=web))
+        assert words in str(table.rows[0][1])
+
+
+def test_the_test_split_goes_before_validation():
+    facts = with_evaluations(evaluated("a", BITS, split="val"), evaluated("b", BITS))
+    assert [m.name for m in training.measured(facts)] == ["b"]
+    assert [m.name for m in training.measured(with_evaluations(evaluated("a", BITS, split="val")))] == ["a"]
+
+
+def test_the_page_of_models_has_every_block():
+    page = page_of(training.section(with_evaluations(evaluated("own", BITS), evaluated("<b>", BITS, kind="import"))))
+    for name in (
+        "bits-per-byte",
+        "models",
+        "evaluations",
+        "loss-by-position",
+        "published-bits",
+        "difficulty",
+        "training-sets",
+        "cloze",
+    ):
+        assert f'id="table-{name}"' in page
+    assert "no passage of this shape" in page
+    assert "<b>" not in page.replace("<body>", "")

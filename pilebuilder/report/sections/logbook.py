@@ -86,8 +86,8 @@ def run_table(book: Book, slug: str) -> Table:
         ("device", f"{facts.get('device', '')}, attention {facts.get('attention', '')}"),
         ("software", f"torch {facts.get('torch', '')}, Python {facts.get('python', '')}"),
         ("tokenizer", str(facts.get("tokenizer", ""))),
-        ("configuration (sha256)", str(facts.get("config_digest", ""))),
-        ("tokens of the corpus (sha256)", str(facts.get("data_digest", ""))),
+        ("configuration (sha256)", short_digest(facts.get("config_digest"))),
+        ("tokens of the corpus (sha256)", short_digest(facts.get("data_digest"))),
         ("time in all attempts", duration(seconds)),
         *_energy_rows(book),
     ]
@@ -98,6 +98,11 @@ def run_table(book: Book, slug: str) -> Table:
         rows=tuple(rows),
         sample="the newest start or resume in the logbook",
     )
+
+
+def short_digest(value: Any) -> str:
+    """Enough of a digest to tell two apart; the logbook's first line holds all of it."""
+    return f"{str(value)[:16]}…" if value else ""
 
 
 def _words(held: Mapping[str, Any], *names: str) -> str:
@@ -144,7 +149,7 @@ def entries_table(book: Book, slug: str) -> Table:
         ),
         rows=rows,
         fold=60,
-        note="In the order of writing. Notes are people's; add one with `pilebuilder train note`.",
+        note="In the order of writing. Notes are a person's, written with pilebuilder train note.",
         sample="all events of the logbook",
     )
 
@@ -196,8 +201,8 @@ STEP_COLUMNS = (
     ("lr", "Learning rate", 7, ""),
     ("tokens_per_second", "Speed", 0, "tokens/s"),
     ("mfu", "MFU", 4, ""),
-    ("memory_bytes", "GPU memory", 0, "bytes"),
-    ("host_memory_bytes", "Memory", 0, "bytes"),
+    ("memory_bytes", "GPU memory", 2, "bytes"),
+    ("host_memory_bytes", "Memory", 2, "bytes"),
     ("input_wait", "Input wait", 5, "share"),
 )
 
@@ -216,7 +221,10 @@ def steps_table(book: Book, slug: str) -> Table:
         columns=(
             Column(key="step", title="Step", kind="count"),
             Column(key="tokens", title="Tokens so far", kind="count"),
-            *(Column(key=key, title=title, kind="number", digits=d, unit=unit) for key, title, d, unit in have),
+            *(
+                Column(key=key, title=title, kind="bytes" if unit == "bytes" else "number", digits=d, unit=unit)
+                for key, title, d, unit in have
+            ),
             Column(key="skipped", title="Skipped"),
         ),
         rows=rows,
@@ -366,7 +374,7 @@ def scores_table(book: Book, slug: str) -> Table | None:
         ),
         rows=tuple(rows),
         note="Of UTF-8 text; each document alone, windows that do not overlap. The whole split is measured by"
-        " `pilebuilder train eval`.",
+        " pilebuilder train eval.",
         weighting="ratio of sums",
         sample="the first documents of each component up to control.evaluate_tokens",
     )

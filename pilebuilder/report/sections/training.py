@@ -18,9 +18,9 @@ from pilebuilder.report.svg import colour
 from pilebuilder.report.table import Block, Column, Figure, Prose, Section, Table
 
 REASON = "no evaluation of a trained checkpoint in this build"
-ADVICE = (
-    "Train with `pilebuilder train RECIPE`, measure with `pilebuilder train eval RUN`, then make the report again."
-)
+ADVICE = "Train with pilebuilder train RECIPE, measure with pilebuilder train eval RUN, then make the report again."
+COVERED = 0.9
+"""Share of the corpus, by effective size, that must have a value before the corpus gets one."""
 Z = 1.959964
 OVERALL = "overall"
 
@@ -81,10 +81,14 @@ class Measured:
         """Whether the component has a value that may be shown."""
         return component in self.rows and self.rows[component]["documents"] >= TOO_FEW_DOCUMENTS
 
+    def covered(self, share: Mapping[str, float]) -> float:
+        """Share of the corpus in components that have a value."""
+        return math.fsum(share[n] for n in share if self.enough(n))
+
     def whole(self, share: Mapping[str, float]) -> tuple[float, float | None] | None:
-        """The corpus value by effective size over the components that may be shown, and its standard error."""
+        """The corpus value by effective size and its standard error; None when too little of it has a value."""
         names = [n for n in share if self.enough(n) and share[n]]
-        if not names:
+        if not names or self.covered(share) < (COVERED - 1e-9) * math.fsum(share.values()):
             return None
         value = weighted({n: self.rows[n]["bits_per_byte"] for n in names}, share)
         errors = [self.rows[n]["standard_error"] for n in names]
@@ -148,7 +152,7 @@ def evaluation_table(facts: Facts) -> Table:
         note="Sum of nats over ln 2 times the bytes of text; each document alone after an end of document, in windows"
         " of the network's longest context that do not overlap, each token scored once. Standard errors take documents"
         f" as the sample. Below {TOO_FEW_DOCUMENTS} documents a cell shows their number alone. The corpus value weighs"
-        " the components that have a value by effective size.",
+        f" components by effective size, where those with a value are {COVERED:.0%} of the corpus or more.",
         weighting="ratio of sums within a component; effective bytes over components",
         sample=_sample(models),
     )
@@ -174,7 +178,7 @@ def _totals(models: Sequence[Measured], share: Mapping[str, float], width: int) 
     text: list[Cell] = []
     for m in models:
         whole = m.whole(share)
-        corpus += whole if whole else (Gap("too few documents in every component"), None)
+        corpus += whole if whole else (Gap(f"only {m.covered(share):.0%} of the corpus has a value"), None)
         text += _value(m, OVERALL)
     row = models[0].rows[OVERALL]
     return (
@@ -363,8 +367,8 @@ def _comparison_table(name: str, title: str, held: Mapping[str, Any] | None, fac
     first, second = (held["first"], held["second"]) if held else ("This corpus", "Baseline")
     rows: list[tuple[Cell, ...]]
     if held is None:
-        reason = "no comparison in this build; make one with `pilebuilder train compare`"
-        rows = [(n, None, not_measured(reason), *[None] * 6) for n in facts.names]
+        reason = "no comparison in this build; pilebuilder train compare makes one"
+        rows = [(n, not_measured(reason), *[None] * 7) for n in facts.names]
     else:
         rows = [_comparison_row(row) for row in held["rows"]]
     return Table(
