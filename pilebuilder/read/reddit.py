@@ -19,7 +19,8 @@ class RedditSubmissions:
 
     Format: JSON lines with the fields of Reddit's submissions (https://www.reddit.com/dev/api), as archived by month.
     Record unit: a submission; with ``take: links`` an outbound address with all its submissions, which are grouped
-    (external sort, memory bounded) and their scores added, as OpenWebText2 did before it fetched the pages.
+    (external sort, memory bounded) and their scores added, within one dump; the fetcher `openwebtext` does it over all
+    months before it fetches the pages, as OpenWebText2 did.
     Id: ``reddit:ID``; of links ``owt2:SHA1`` of the address.
     Text, of a self post: title, blank line, its Markdown; ``{"title": "T", "selftext": "Body."}`` gives ``T``, an
     empty line, ``Body.`` Of links: the titles under which the address was submitted; the URL is the address.
