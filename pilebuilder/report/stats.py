@@ -20,7 +20,8 @@ def wilson(hits: int, n: int, z: float = NORMAL_95) -> tuple[float, float]:
     share = hits / n
     middle = (share + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
-    return max(0.0, middle - half), min(1.0, middle + half)
+    # the ends are exact, whatever rounding makes of the formula
+    return (max(0.0, middle - half) if hits else 0.0), (min(1.0, middle + half) if hits < n else 1.0)
 
 
 def interval(values: Iterable[float], level: float = 0.95) -> tuple[float, float] | None:
