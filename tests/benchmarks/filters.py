@@ -22,9 +22,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-import numpy as np
-
 from tests.benchmarks import corpus
+from tests.benchmarks.agreement import disagreements
 
 FAMILIES = {
     "gopher-quality": "GopherQualityFilter",
@@ -109,43 +108,6 @@ def spent(call: Callable[[], Any]) -> tuple[float, Any]:
     start = time.process_time()
     result = call()
     return time.process_time() - start, result
-
-
-def english(text: str) -> bool:
-    return sum(word in text for word in (" the ", " of ", " and ", " to ")) >= 2
-
-
-def disagreements(texts: list[str], found: dict[str, list[Any]], theirs: dict[str, list[str]]) -> dict[str, Any]:
-    """Share of equal decisions per family, in all and in English documents, and what the others are about."""
-    from datatrove.utils.text import split_into_words
-
-    from pilebuilder.document import text_buffers
-    from pilebuilder.document import texts as column
-    from pilebuilder.kernels import text_stats
-    from pilebuilder.kernels.utf8 import hash_of
-
-    is_english = np.array([english(text) for text in texts])
-    result: dict[str, Any] = {}
-    for name, rules in found.items():
-        dropped = np.logical_or.reduce([rule.failed for rule in rules])
-        other = np.array([bool(reason) for reason in theirs[name]])
-        differ = np.flatnonzero(dropped != other)
-        key = name.replace("-", "_")
-        result[f"filters_agreement_{key}"] = round(1 - float((dropped != other)[is_english].mean()), 5)
-        result[f"filters_agreement_all_{key}"] = round(1 - len(differ) / len(texts), 5)
-        kinds: collections.Counter[str] = collections.Counter()
-        for row in differ:
-            tokens = split_into_words(texts[row])
-            stats = text_stats(*text_buffers(column([texts[row]])))
-            stats.words
-            mine = stats._hashes[0].hashes.tolist()
-            same = mine[: len(tokens)] == [hash_of(t.encode()) for t in tokens] and int(stats.word_tokens[0]) == len(
-                tokens
-            )
-            kinds["other" if same else "word segmentation"] += 1
-        result[f"disagreements_{key}"] = dict(kinds)
-    result["english_documents"], result["documents"] = int(is_english.sum()), len(texts)
-    return result
 
 
 def blocks(texts: list[str], size: int = 1_000_000) -> list[list[str]]:
