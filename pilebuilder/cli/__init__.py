@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from pilebuilder.cli import build, catalogue, generate, publish, report, tools, train, trained
+from pilebuilder.cli import build, catalogue, generate, publish, report, takedown, tools, train, trained
 from pilebuilder.errors import EXIT_FAILED, PilebuilderError
 
 app = typer.Typer(
@@ -18,7 +18,7 @@ app = typer.Typer(
     help="Build a training corpus from a recipe, prove what is in it, and describe it.\n\n"
     "Start with: [bold]pilebuilder build quickstart[/bold]",
 )
-for _group in (build, report, tools, publish, catalogue, generate):
+for _group in (build, report, tools, publish, catalogue, generate, takedown):
     app.add_typer(_group.app)
 train.app.add_typer(trained.app)
 app.add_typer(train.app)

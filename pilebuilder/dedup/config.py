@@ -90,6 +90,18 @@ class Index(Section):
     sample: int = Field(256, ge=16, le=1 << 16, description="shingle hashes kept of each text, 4 bytes each")
 
 
+class Takedown(Section):
+    """Documents that somebody wants out, by id: they leave with the reason ``takedown`` and never return."""
+
+    list: str = Field(
+        min_length=1, description="text file beside the recipe: one document id a line; # begins a comment"
+    )
+    duplicates: Literal["promote", "remove"] = Field(
+        "promote",
+        description="promote: the best of the rest of its cluster stays in its place; remove: the whole cluster goes",
+    )
+
+
 class Config(Section):
     """Exact, by address, and near: in this order, each on what the one before left."""
 
@@ -113,6 +125,7 @@ class Config(Section):
     components: dict[str, Policy] = Field(default_factory=dict, description="policy of single components")
     signature: bool = Field(False, description="keep whole MinHash signatures in the sketches, for datasketch")
 
+    takedown: Takedown | None = Field(None, description="documents to leave out; see `pilebuilder takedown`")
     index: Index | None = Field(None, description="write a persistent index into the output folder")
     against: tuple[str, ...] = Field((), description="folders of indexes of other corpora; theirs stay, ours leave")
     within: bool = Field(True, description="compare the corpus with itself too; false: only with `against`")

@@ -107,19 +107,21 @@ def record(task: Task, work: Workspace) -> None:
     sketch = read_table(work.open(task.inputs[0]))
     rows = sketch.num_rows
     survivor, cluster = np.full(rows, None, object), np.ones(rows, np.int64)
+    taken = np.zeros(rows, bool)
     for artifact in task.inputs[1:]:
         table = read_table(work.open(artifact))
         at = table.column("row").to_numpy()
         cluster[at] = table.column("cluster_size").to_numpy()
         if artifact.kind == "removal":
             survivor[at] = table.column("duplicate_of").to_pylist()
+            taken[at] = [reason == "takedown" for reason in table.column("reason").to_pylist()]
     columns = {name: sketch.column(name) for name in ("id", "digest", "url_key", "bytes", "date", "shingles")}
     columns["component"] = pa.array([task.component] * rows, pa.string())
     for name in ("bands", "sample", "limit"):
         columns[name] = sketch.column(name)
     columns["survivor"] = pa.array(survivor, pa.string())
     columns["cluster"] = pa.array(cluster)
-    columns["taken"] = pa.array(np.zeros(rows, bool))
+    columns["taken"] = pa.array(taken)
     name = f"{task.params['ordinal']:05}.parquet"
     path = work.output(name, "index", component=task.component, documents=rows, public=f"{FOLDER}/{name}")
     write_table(pa.table(columns), path)

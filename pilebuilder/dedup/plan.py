@@ -10,7 +10,8 @@ from typing import Any
 from pilebuilder.dedup import choose, runs
 from pilebuilder.dedup import config as settings
 from pilebuilder.dedup.index import comparable, open_index
-from pilebuilder.task import Artifact, Manifest, Task, View, batches
+from pilebuilder.errors import RecipeError
+from pilebuilder.task import Artifact, Manifest, Task, View, batches, digest_file
 
 CODE = "dedup/2"
 Step = Generator[list[Task], list[Manifest], Any]
@@ -30,7 +31,7 @@ class Plan:
     """The phases of one run, with what they share."""
 
     def __init__(self, config: settings.Config, view: View) -> None:
-        self.config = config
+        self.config, self.view = config, view
         self.own = view.partitions()
         sketch = comparable(config.sketch())
         self.foreign = [f for folder in config.against for f in open_index(_beside(view, folder), sketch).files]
@@ -98,6 +99,32 @@ class Plan:
             before = [self.layout, *merged] if merged or len(groups) == 1 else []
             tasks.append(self.task(f"{name}/{i:05}", function, [*group.sketches, *before], **place, **params))
         return (yield tasks)
+
+    def takedown(self) -> Step:
+        """Documents that the recipe's takedown list names: files of them, and those of removals among these."""
+        wanted = self.config.takedown
+        if wanted is None:
+            return [], []
+        path = _beside(self.view, wanted.list).absolute()
+        if not path.is_file():
+            raise RecipeError(f"takedown list {path}: no such file; `pilebuilder takedown` writes one")
+        digest, size = digest_file(path)
+        listed = Artifact(path=str(path), sha256=digest, bytes=size, kind="takedown")
+        kind = "merged" if wanted.duplicates == "promote" else "taken"
+        tasks = []
+        for i, p in enumerate(self.own):
+            inputs = [self.sketches[i], self.layout, listed]
+            component = p.facts["component"]
+            tasks.append(self.task(f"takedown/{i:05}", "takedown:mark", inputs, component, first=i, kind=kind))
+        files = _of((yield tasks), kind)
+        return ([], files) if kind == "merged" else (files, [])
+
+    def spread(self, taken: list[Artifact], merged: list[Artifact], methods: list[str]) -> Step:
+        """Survivors of the clusters that leave as a whole."""
+        if not taken:
+            return []
+        inputs = [self.layout, *taken, *merged]
+        return _of((yield [self.task("takedown", "takedown:spread", inputs, methods=methods)]), "tainted")
 
     def by_key(self, method: str, column: str, merged: list[Artifact]) -> Step:
         """Duplicates by a key of the sketch; gives the files of removals."""

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from pilebuilder.dedup import cut, runs
+from pilebuilder.dedup import cut, runs, takedown
 from pilebuilder.dedup.exact import member
 from pilebuilder.partition import read_table, write_table
 from pilebuilder.task import Artifact, Task, Workspace
@@ -30,22 +31,28 @@ def listing(task: Task, work: Workspace) -> None:
     base, documents = int(layout.bases[params["ordinal"]]), int(layout.documents[params["ordinal"]])
     merged = [a for a in task.inputs if a.kind == "merged"]
     found = _removed(work, merged, params["methods"], base, base + documents)
+    found = takedown.apply(task, work, found, base, documents)
     row = found.column("doc").to_numpy() - base
     origin = read_table(work.open(partition), ["id", "origin_file", "origin_offset"])
     owner, empty = partition.sha256, np.zeros(0, np.int64)
     if params["spans"]:
         owner, empty = "@" + cut.PARTITION, cut.rewrite(task, work, base, row)
     count = work.tally.of(task.component)
-    count.seen, count.merged = documents, found.num_rows
+    taken = _taken(found)
+    count.seen, count.merged = documents, found.num_rows - len(taken)
     count.kept = documents - found.num_rows - len(empty)
+    if len(taken):
+        count.dropped[takedown.REASON] += len(taken)
+        _record_dropped(task, work, origin.take(row[taken]).combine_chunks(), takedown.REASON, takedown.REASON)
     if len(empty):
         count.dropped[cut.EMPTY] += len(empty)
-        _record_empty(task, work, origin.take(empty).combine_chunks())
+        _record_dropped(task, work, origin.take(empty).combine_chunks(), "spans", cut.EMPTY)
     if not found.num_rows and not len(empty):
         return
     facts = {"component": task.component, "partition": owner, "documents": found.num_rows + len(empty)}
     write_table(_list(found, row, empty, origin), work.output("removal.parquet", "removal", **facts))
-    origin = origin.take(row).combine_chunks()
+    merged_rows = np.setdiff1d(np.arange(found.num_rows), taken)
+    found, origin = found.take(merged_rows), origin.take(row[merged_rows]).combine_chunks()
     if found.num_rows:
         fate = runs.table(doc=found.column("doc").to_numpy(), survivor=found.column("survivor").to_numpy())
         runs.write(fate.append_column("id", origin.column("id")), work.output("fate.arrow", "fate"))
@@ -92,15 +99,22 @@ def _record(task: Task, work: Workspace, found: pa.Table, origin: pa.Table) -> N
     )
 
 
-def _record_empty(task: Task, work: Workspace, origin: pa.Table) -> None:
-    """Ledger rows of documents of which nothing was left."""
+def _taken(found: pa.Table) -> np.ndarray:
+    """Rows that a takedown removed."""
+    if not found.num_rows:
+        return np.zeros(0, np.int64)
+    return np.flatnonzero(pc.equal(found.column("reason").cast(pa.string()), takedown.REASON).to_numpy())
+
+
+def _record_dropped(task: Task, work: Workspace, origin: pa.Table, step: str, reason: str) -> None:
+    """Ledger rows of documents that no duplicate replaces."""
     work.journal.extend(
         origin.num_rows,
         id=origin.column("id"),
         component=task.component,
-        step="spans",
+        step=step,
         action="dropped",
-        reason=cut.EMPTY,
+        reason=reason,
         file=origin.column("origin_file"),
         offset=origin.column("origin_offset"),
     )

@@ -3,6 +3,7 @@
 Phases, each a list of tasks over bounded files:
 
 1. `sketch`: only for partitions that came without one.
+   `takedown.mark`: documents that somebody wants out.
 2. `exact.scatter`, `exact.resolve`: text digests as sorted runs, merged by ranges of keys; the same for addresses.
 3. `bands.scatter`, `bands.candidates`: MinHash band keys likewise; documents that share one form candidate groups.
 4. `bands.join`: candidates connected by any chain of groups go into the same batch; batches fit the memory budget.
@@ -44,8 +45,8 @@ class Dedup:
         config: settings.Config = view.config("dedup")
         plan = Plan(config, view)
         yield from plan.prepare()
-        merged: list[Artifact] = []
-        methods: list[str] = []
+        taken, merged = yield from plan.takedown()
+        methods = ["takedown"] * len(merged)
         for method, column in (("exact", "digest"), ("url", "url_key")):
             if getattr(config, method):
                 found = yield from plan.by_key(method, column, merged)
@@ -56,6 +57,7 @@ class Dedup:
         cuts: list[Artifact] = []
         for kind, params in config.spans():
             cuts += yield from plan.repeated(kind, params, merged)
-        listed, summed = yield from plan.finish(merged, methods, cuts)
+        tainted = yield from plan.spread(taken, merged, methods)
+        listed, summed = yield from plan.finish(merged, methods, [*cuts, *tainted])
         if config.index is not None:
             yield from plan.index(listed, summed)
