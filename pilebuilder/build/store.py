@@ -9,6 +9,7 @@ by the next run that holds the lock.
 from __future__ import annotations
 
 import errno
+import functools
 import json
 import os
 import shutil
@@ -28,6 +29,7 @@ LEDGER = "ledger.parquet"
 WRITERS = ("pilebuilder", "pyarrow", "zstandard")
 
 
+@functools.cache
 def versions() -> dict[str, str]:
     """Versions of the libraries that decide output bytes."""
     found = {}
