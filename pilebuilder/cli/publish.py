@@ -91,7 +91,7 @@ def pull(
     source: Annotated[str, typer.Argument(help="ORG/NAME on the Hub, or a folder or bucket")],
     out: Annotated[Path | None, typer.Option("--out", "-o", help="folder for it [default: corpus/NAME]")] = None,
     revision: Annotated[str | None, typer.Option("--revision", help="tag, branch or commit")] = None,
-    components: Annotated[bool, typer.Option("--components", help="the files per component too")] = False,
+    components: Annotated[bool, typer.Option("--components", help="the files per component too, and a recipe that reads them")] = False,
     skip: Annotated[
         list[str] | None, typer.Option("--skip", help="leave out reports, ledger or tokens (repeatable)")
     ] = None,

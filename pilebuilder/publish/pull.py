@@ -2,7 +2,7 @@
 
 Files are fetched into ``.pilebuilder/pull`` of the target folder and take their names once their digests are right; a
 killed run goes on with what is missing. Only what the lock knows is brought, not the files per component: the shards
-hold the same lines.
+hold the same lines. On request those come too, with a recipe that reads them.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from pilebuilder.build.store import explain_os_error, sync, write_atomic
 from pilebuilder.build.verify import PULLED, check_file, group, verify
 from pilebuilder.digest import digest_file
 from pilebuilder.publish import manifest as manifests
+from pilebuilder.publish import onward
 from pilebuilder.publish.corpus import read_lock
 from pilebuilder.publish.hub import THREADS, Hub
 from pilebuilder.publish.manifest import Item, Manifest
@@ -126,6 +127,9 @@ def pull(
         shutil.rmtree(folder / STATE / "pull", ignore_errors=True)
         _verify(folder, manifest)
     lock = read_lock(folder)
+    text = onward.recipe(folder, manifest, lock)
+    if text is not None and not (folder / onward.NAME).exists():
+        write_atomic(folder / onward.NAME, text.encode())
     return Pulled(
         folder=folder,
         revision=source.revision,

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from pilebuilder.errors import EXIT_DONE, PilebuilderError
-from pilebuilder.publish import run
+from pilebuilder.publish import onward, run
 from pilebuilder.publish.corpus import open_corpus
 from pilebuilder.publish.problem import PublishError, clean
 from pilebuilder.publish.run import Options, Prepared
@@ -86,4 +86,8 @@ def pull(source: str, out: Path | None, revision: str | None, components: bool, 
         print(f"not here: {', '.join(done.absent)}")
     print(f"  verify    pilebuilder verify {done.folder}")
     print(f"  tokenize  pilebuilder tokenize {done.folder}/train/*.jsonl.zst -o out/")
+    if (done.folder / "tokens").is_dir():
+        print(f"  train     pilebuilder train run {done.folder}")
+    if (done.folder / onward.NAME).is_file():
+        print(f"  go on     pilebuilder build {done.folder / onward.NAME} -o corpus/next")
     return EXIT_DONE

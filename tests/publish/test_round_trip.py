@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import subprocess
@@ -113,7 +114,7 @@ def test_round_trip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         assert not stored & known, "content that was there already was sent again"
         assert "data/books/train-00000.jsonl.zst" not in changed
 
-        pull(HubSource(REPO, "main", print, CALM), tmp_path / "pulled")
+        pull(HubSource(REPO, "main", print, CALM), tmp_path / "pulled", components=True)
         assert verify(tmp_path / "pulled") == []
         assert ids(tmp_path / "pulled", "Letters") == ids(corpus, "Letters")
     _goes_on(tmp_path / "pulled", tmp_path)
@@ -151,10 +152,23 @@ def _loads_parquet(hub: Hub, corpus: Path, tmp_path: Path) -> None:
 
 
 def _goes_on(folder: Path, tmp_path: Path) -> None:
-    """A pulled corpus is input for the stages."""
-    from pilebuilder.implied import implied_recipe
-
-    files = sorted(str(p) for p in (folder / "train").glob("*.jsonl.zst"))
-    recipe, target = implied_recipe(files, tmp_path / "again", "tokenize")
-    Build(recipe, tmp_path / "again", target=target, workers=2).run()
+    """A pulled corpus is the beginning of another: built again by component, without a document."""
+    gone = ids(folder, "Books")[0]
+    text = next(t for t in texts(folder / "train") if gone in t)
+    (tmp_path / "more.txt").write_text(hashlib.sha256(json.loads(text)["text"].encode()).hexdigest() + "\n")
+    recipe = folder / "recipe.yaml"
+    optout = f"filter:\n- optout: {{hashes: [{tmp_path / 'more.txt'}]}}\n"
+    recipe.write_text(recipe.read_text().replace("filter: []\n", optout))
+    Build(load_recipe(recipe), tmp_path / "again", target="tokenize", workers=2).run()
+    for name in ("Letters", "Books", "Pages"):
+        before, after = len(set(ids(folder, name))), len(set(ids(tmp_path / "again", name)))
+        assert after == before - (name == "Books")
     assert list((tmp_path / "again/tokens").glob("*.bin"))
+
+
+def texts(folder: Path) -> list[str]:
+    found = []
+    for path in sorted(folder.glob("*.jsonl.zst")):
+        with zstandard.open(path, "rt", encoding="utf-8") as stream:
+            found += list(stream)
+    return found
