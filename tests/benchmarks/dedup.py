@@ -1,10 +1,14 @@
-"""Near-duplicate removal side by side with datasketch, rensa and datatrove: ``python -m tests.benchmarks.dedup``.
+"""Deduplication in figures: ``python -m tests.benchmarks.dedup [--out FOLDER]`` prints every table.
 
-One run, the same real documents, one core: CPU seconds of each process, all threads counted, imports and compiled
-One run, the same real documents, one core: CPU seconds of each process, all threads counted, imports and compiled
-share of true pairs (exact Jaccard similarity, see `dedup_corpus`) that end in one cluster; precision the share of
-removed documents that have a true similarity of at least 0.7 with another document of their cluster. The last line is
-one JSON object. With the argument ``growth`` or ``memory`` it measures that instead (`dedup_growth`).
+``rivals``: near-duplicate removal side by side with datasketch, rensa and datatrove. One run, the same real documents;
+CPU seconds of each process with all its threads, without imports, and without compilation where there is one; ours
+before and after each rival, so that a ratio is taken under the same load. Text in memory in, clusters out; ours writes
+and reads every file of the stage on the way and verifies each pair. Recall is the share of true pairs (exact Jaccard
+similarity, see `dedup_corpus`) that end in one cluster; precision the share of removed documents that have a true
+similarity of at least 0.7 with another document of their cluster.
+
+``quality``: published settings and ours (`dedup_quality`). ``growth`` and ``memory``: see `dedup_growth`. One of these
+names measures that alone. The last line is one JSON object; ``--out`` gets the figures as SVG.
 """
 
 from __future__ import annotations
@@ -77,19 +81,32 @@ def signature_rates(texts: list[str]) -> dict[str, float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", nargs="?", default="rivals", choices=["rivals", "growth", "memory"])
+    parser.add_argument("what", nargs="?", default="all", choices=["all", "rivals", "quality", "growth", "memory"])
     parser.add_argument("--chunks", type=int, default=110_000)
     parser.add_argument("--planted", type=int, default=25_000)
     parser.add_argument("--rivals", nargs="*", default=list(RIVALS))
+    parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
-    if arguments.what != "rivals":
-        from tests.benchmarks import dedup_growth
+    from tests.benchmarks import dedup_growth, dedup_quality
 
-        print(json.dumps(dedup_growth.growth() if arguments.what == "growth" else dedup_growth.memory()))
-        return
+    figures: dict[str, Any] = {}
+    wanted = arguments.what
+    if wanted in ("all", "rivals"):
+        figures |= rivals(arguments.chunks, arguments.planted, arguments.rivals)
+    if wanted in ("all", "quality"):
+        figures |= dedup_quality.tables(min(arguments.chunks, 16_000), min(arguments.planted, 8_000), arguments.out)
+    if wanted in ("all", "growth"):
+        figures |= dedup_growth.growth(out=arguments.out)
+    if wanted in ("all", "memory"):
+        figures |= dedup_growth.memory()
+    print(json.dumps({k: round(v, 4) if isinstance(v, float) else v for k, v in figures.items()}))
+
+
+def rivals(chunks: int, planted: int, names: list[str]) -> dict[str, Any]:
+    """Every contestant over the same corpus, in turns with ours."""
     from tests.benchmarks.dedup_corpus import build, truth
 
-    corpus = build(arguments.chunks, arguments.planted)
+    corpus = build(chunks, planted)
     pairs, similarity = truth(corpus.texts)
     megabytes = corpus.megabytes
     print(f"{len(corpus.texts):,} documents, {megabytes:.0f} MB; {len(pairs):,} pairs of J >= 0.5,", end=" ")
@@ -100,7 +117,7 @@ def main() -> None:
         path = Path(folder) / "corpus.pickle"
         path.write_bytes(pickle.dumps(corpus.texts))
         results, mine = [], [run("ours", path)]
-        for name in arguments.rivals:
+        for name in names:
             rival = run(name, path)
             mine.append(run("ours", path))
             rival["ratio"] = rival["cpu"] / ((mine[-1]["cpu"] + mine[-2]["cpu"]) / 2)
@@ -115,7 +132,7 @@ def main() -> None:
         figures |= {f"{k}_{key}": v for k, v in result.items() if k.startswith(("recall", "precision"))}
         if "ratio" in result:
             figures[f"dedup_ratio_{key}"] = result["ratio"]
-    print(json.dumps({k: round(v, 4) if isinstance(v, float) else v for k, v in figures.items()}))
+    return figures
 
 
 def report(ours: dict[str, Any], results: list[dict[str, Any]], megabytes: float) -> None:

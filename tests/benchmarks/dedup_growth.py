@@ -105,18 +105,57 @@ def fresh(documents: int, memory: int, folder: str | None = None) -> dict[str, A
     return result
 
 
-def growth(sizes: tuple[int, ...] = SIZES) -> dict[str, float]:
-    """CPU time by size at 1 GiB; the exponent-free figure is time per document relative to the smallest size."""
+def growth(sizes: tuple[int, ...] = SIZES, out: Path | None = None) -> dict[str, float]:
+    """CPU time by size at 1 GiB; `growth_per_document` is time per document at the largest over the smallest size."""
     figures: dict[str, float] = {}
-    base = 0.0
+    points: list[tuple[int, float, float]] = []
+    print(
+        f"{'documents':>10}{'CPU s':>8}{'us/document':>13}{'of smallest':>13}{'peak MiB':>10}{'tasks':>7}{'removed':>9}"
+    )
     for documents in sizes:
         found = fresh(documents, 1 << 30)
-        per = found["cpu"] / documents
-        base = base or per
-        print(documents, {k: round(v, 2) for k, v in found.items()}, f"per document {per / base:.3f} of the smallest")
+        points.append((documents, found["cpu"], found["peak_mib"]))
+        per, base = found["cpu"] / documents, points[0][1] / points[0][0]
+        row = f"{documents:10,}{found['cpu']:8.2f}{per * 1e6:13.2f}{per / base:13.3f}{found['peak_mib']:10.0f}"
+        print(row + f"{found['tasks']:7}{found['removed']:9,}")
         figures |= {f"cpu_{documents}": round(found["cpu"], 2), f"peak_mib_{documents}": round(found["peak_mib"])}
         figures["growth_per_document"] = round(per / base, 3)
+    if out:
+        out.mkdir(parents=True, exist_ok=True)
+        plot(points, out / "dedup_growth.svg")
     return figures
+
+
+def plot(points: list[tuple[int, float, float]], path: Path) -> None:
+    """Measured CPU seconds by documents, between linear growth from the smallest size and 1.15 times that, as SVG."""
+    left, top, width, height = 60, 20, 520, 320
+    most, base = points[-1][0], points[0][1] / points[0][0]
+    high = max(1.2 * base * most, max(cpu for _, cpu, _ in points))
+
+    def at(documents: float, seconds: float) -> str:
+        return f"{left + documents / most * width:.1f},{top + (1 - seconds / high) * height:.1f}"
+
+    parts = ['<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 760 400" font-family="sans-serif" font-size="12">']
+    for k in range(6):
+        x, y = left + k / 5 * width, top + (1 - k / 5) * height
+        parts.append(f'<line x1="{left}" x2="{left + width}" y1="{y:.0f}" y2="{y:.0f}" stroke="#ddd"/>')
+        parts.append(f'<text x="{left - 8}" y="{y + 4:.0f}" text-anchor="end">{high * k / 5:.1f}</text>')
+        label = f"{most * k // 5:,}"
+        parts.append(f'<text x="{x:.0f}" y="{top + height + 18}" text-anchor="middle">{label}</text>')
+    for factor, name, dash in ((1.0, "linear", "4 3"), (1.15, "1.15 x linear", "1 3")):
+        line = f"{at(0, 0)} {at(most, factor * base * most)}"
+        parts.append(f'<polyline points="{line}" fill="none" stroke="#666" stroke-dasharray="{dash}"/>')
+        x, y = at(most, factor * base * most).split(",")
+        parts.append(f'<text x="{float(x) + 8:.0f}" y="{y}" fill="#666">{name}</text>')
+    line = " ".join(at(documents, cpu) for documents, cpu, _ in points)
+    parts.append(f'<polyline points="{line}" fill="none" stroke="#1b6ca8" stroke-width="2"/>')
+    for documents, cpu, peak in points:
+        x, y = at(documents, cpu).split(",")
+        parts.append(f'<circle cx="{x}" cy="{y}" r="3.5" fill="#1b6ca8"/>')
+        parts.append(f'<text x="{x}" y="{float(y) - 8:.0f}" text-anchor="end">{cpu:.1f} s, {peak:.0f} MiB</text>')
+    middle = left + width / 2
+    parts.append(f'<text x="{middle}" y="{top + height + 40}" text-anchor="middle">documents (CPU seconds)</text>')
+    path.write_text("\n".join([*parts, "</svg>"]))
 
 
 def memory(budgets: tuple[int, ...] = (256 << 20,), times: int = 10) -> dict[str, float]:

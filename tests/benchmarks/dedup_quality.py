@@ -156,11 +156,17 @@ def main() -> None:
     parser.add_argument("--planted", type=int, default=8_000)
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
-    corpus = build(arguments.chunks, arguments.planted)
+    print(json.dumps(tables(arguments.chunks, arguments.planted, arguments.out)))
+
+
+def tables(chunks: int, planted: int, out: Path | None) -> dict[str, float]:
+    """Measure every setting, print the table, and draw the curves into the folder `out`."""
+    corpus = build(chunks, planted)
     pairs, similarity = truth(corpus.texts)
     print(f"{len(corpus.texts):,} documents, {len(pairs):,} pairs of J >= 0.5")
     print(f"{'':12}{'bands':>6}{'rows':>5}{'words':>6}   recall >=.9, >=.8, .7-.8; precision at .7: blind, verified")
-    results, figures = {}, {}
+    results: dict[str, dict[str, Any]] = {}
+    figures: dict[str, float] = {}
     for setting in SETTINGS:
         result = results[setting.name] = measure(setting, corpus, pairs, similarity)
         row = f"{setting.name:12}{setting.bands:6}{setting.rows:5}{setting.ngram:6}"
@@ -176,10 +182,10 @@ def main() -> None:
     if known is not None:
         print(f"shared samples: {known['pairs']} pairs; recall of J >= 0.8: {known['recall_0.8']:.4f}")
         figures["recall_0.8_samples"] = round(known["recall_0.8"], 4)
-    if arguments.out:
-        arguments.out.mkdir(parents=True, exist_ok=True)
-        plot(results, arguments.out / "dedup_quality.svg")
-    print(json.dumps(figures))
+    if out:
+        out.mkdir(parents=True, exist_ok=True)
+        plot(results, out / "dedup_quality.svg")
+    return figures
 
 
 if __name__ == "__main__":
