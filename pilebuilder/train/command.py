@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -55,8 +57,9 @@ def wanted(
 
 
 def run(asked: Wanted, as_json: bool) -> int:
-    """Train or resume, with live progress."""
-    with shown(asked.config.steps, as_json=as_json) as watch:
+    """Train or resume, with live progress from the first process."""
+    first = os.environ.get("RANK", "0") == "0"
+    with shown(asked.config.steps, as_json=as_json) if first else nullcontext() as watch:
         outcome = train.run(asked.corpus, asked.out, asked.config, progress=watch)
     return EXIT_DONE if outcome.finished else EXIT_INTERRUPTED
 

@@ -30,6 +30,17 @@ Jumps = Sequence[tuple[int, int]]
 """Batches that a run leaves out: first and last of each range, ranges in order."""
 
 
+def joined(jumps: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Ranges in order, those that overlap or touch as one."""
+    found: list[tuple[int, int]] = []
+    for first, last in sorted(jumps):
+        if found and first <= found[-1][1] + 1:
+            found[-1] = found[-1][0], max(last, found[-1][1])
+        else:
+            found.append((first, last))
+    return found
+
+
 def open_corpus(folder: Path, config: TrainConfig, split: str = "train", *, verify: bool = False) -> Corpus:
     """The tokens of a split as a run sees them."""
     return Corpus(folder, split, verify=verify, vocabulary=config.data.vocabulary)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import json
 import math
@@ -16,13 +17,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pilebuilder.errors import PilebuilderError
+from pilebuilder.errors import NoSpaceError, PilebuilderError
 from pilebuilder.train import checkpoint, loss, parallel, scoring
 from pilebuilder.train.attention import select_backend
 from pilebuilder.train.config import TrainConfig, differences
 from pilebuilder.train.energy import Meter
 from pilebuilder.train.guard import Guard, Watch
-from pilebuilder.train.loader import Loader, Ready, Source, open_corpus
+from pilebuilder.train.loader import Loader, Ready, Source, joined, open_corpus
 from pilebuilder.train.logbook import NAME, Logbook
 from pilebuilder.train.model import GPT
 from pilebuilder.train.optim import Optimizer
@@ -63,6 +64,10 @@ def train(corpus: Path, out: Path, config: TrainConfig, *, progress: Progress | 
             if isinstance(error, RuntimeError) and not _no_memory(error):
                 raise
             raise PilebuilderError(f"there is too little memory on {device.type}: {smaller(config)}") from error
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                raise
+            raise NoSpaceError(f"{out}: the disk is full; free space and run the same command again") from error
 
 
 class Trainer:
@@ -332,7 +337,7 @@ class Trainer:
             for newer in kept:
                 if checkpoint.step_of(newer) > self.step:
                     checkpoint.remove(newer)
-        self.source.jumps, self.rollbacks = _joined([*self.source.jumps, jump]), self.rollbacks + 1
+        self.source.jumps, self.rollbacks = joined([*self.source.jumps, jump]), self.rollbacks + 1
         self.event("rollback", from_step=last, batches=jump, jumps=self.source.jumps, why=why)
 
     def _restart(self) -> None:
@@ -376,17 +381,6 @@ def compute_type(config: TrainConfig, device: torch.device) -> torch.dtype:
 def _finite(value: float) -> float | None:
     """JSON has no NaN."""
     return value if abs(value) < float("inf") else None
-
-
-def _joined(jumps: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Ranges in order, those that touch as one."""
-    found: list[tuple[int, int]] = []
-    for first, last in sorted(jumps):
-        if found and first <= found[-1][1] + 1:
-            found[-1] = found[-1][0], max(last, found[-1][1])
-        else:
-            found.append((first, last))
-    return found
 
 
 def _no_memory(error: RuntimeError) -> bool:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -19,6 +20,8 @@ from pilebuilder import train  # noqa: E402
 from pilebuilder.errors import PilebuilderError  # noqa: E402
 from pilebuilder.train import checkpoint, parallel  # noqa: E402
 from pilebuilder.train.config import TrainConfig  # noqa: E402
+from pilebuilder.train.loader import Source  # noqa: E402
+from pilebuilder.train.shards import Corpus  # noqa: E402
 from tests.train.small import make_corpus, small_config  # noqa: E402
 from tests.train.two import step  # noqa: E402
 
@@ -91,6 +94,19 @@ def test_a_run_begun_by_two_processes_goes_on_with_one(corpus: Path, tmp_path: P
     one, two = checkpoint.load(a, "model"), checkpoint.load(b, "model")
     assert all(torch.allclose(one[name], two[name], rtol=1e-3, atol=1e-5) for name in one)
     assert alone.scores[-1].bits_per_byte > 0
+
+
+@pytest.mark.parametrize("processes", [2, 4, 8])
+def test_shares_of_a_step_are_its_rows(processes: int, corpus: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source, world = Source(Corpus(corpus), config("ddp")), parallel.World()
+    monkeypatch.setattr(world, "size", processes)
+    for number in (0, 7):
+        whole, parts = source.batch(number), []
+        for rank in range(processes):
+            monkeypatch.setattr(world, "rank", rank)
+            parts.append(source.batch(number, world.share(source.config.rows)))
+        assert (np.concatenate([p.tokens for p in parts]) == whole.tokens).all()
+        assert all((p.predicted == whole.predicted).all() for p in parts)
 
 
 def test_rows_that_do_not_divide_are_refused_with_the_knob(monkeypatch: pytest.MonkeyPatch) -> None:

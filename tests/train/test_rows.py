@@ -14,7 +14,7 @@ from pilebuilder.digest import canonical
 from pilebuilder.errors import RecipeError
 from pilebuilder.models import encoders, gpt2
 from pilebuilder.models.vocabulary import load
-from pilebuilder.train.loader import Source, open_corpus
+from pilebuilder.train.loader import Source, joined, open_corpus
 from pilebuilder.train.narrow import narrow
 from pilebuilder.train.rows import FILL, BestFit, cut
 from pilebuilder.train.shards import Corpus
@@ -90,6 +90,7 @@ def test_jumped_batches_do_not_count() -> None:
     source = Source.__new__(Source)
     source.jumps = [(2, 3), (7, 7)]
     assert [source.number(step) for step in range(6)] == [0, 1, 4, 5, 6, 8]
+    assert joined([(7, 7), (2, 3), (4, 5), (3, 4), (6, 6), (9, 9)]) == [(2, 7), (9, 9)]
 
 
 @pytest.mark.parametrize("size", [257, 300, 1000, 50_257])

@@ -178,6 +178,20 @@ def test_a_full_disk_leaves_the_checkpoint_before(
     assert curve(tmp_path / "run") == curve(whole[1])
 
 
+def test_a_disk_that_fills_under_the_logbook_is_named(
+    whole: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(logbook.Logbook, "step", full)
+    with pytest.raises(NoSpaceError, match="run the same command again"):
+        train.run(whole[0], tmp_path / "run", small_config())
+    monkeypatch.undo()
+    assert train.run(whole[0], tmp_path / "run", small_config()).finished
+    assert curve(tmp_path / "run") == curve(whole[1])
+
+
 def test_a_first_step_that_is_not_finite_stops_the_run(
     whole: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
