@@ -1,5 +1,5 @@
 """Fixtures of the publish tests."""
 
-from tests.publish.driving import corpus, hub, waits
+from tests.publish.driving import corpus, hub, template, waits
 
-__all__ = ["corpus", "hub", "waits"]
+__all__ = ["corpus", "hub", "template", "waits"]

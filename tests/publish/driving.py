@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import shutil
 import types
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ from typing import Any
 import pytest
 
 from pilebuilder.build.verify import group
-from pilebuilder.publish import patience, run
+from pilebuilder.publish import patience, pieces, run
 from pilebuilder.publish.corpus import open_corpus
 from pilebuilder.publish.run import Options
 from pilebuilder.publish.upload import Done
@@ -41,10 +42,19 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> Waits:
     return found
 
 
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished build of a few kilobytes, its files per component made already."""
+    folder = small.make(tmp_path_factory.mktemp("template") / "corpus")
+    found = open_corpus(str(folder))
+    pieces.make(found, pieces.plan(found, folder / ".pilebuilder/publish", parquet=False))
+    return folder
+
+
 @pytest.fixture
-def corpus(tmp_path: Path) -> Path:
-    """A finished build of a few kilobytes."""
-    return small.make(tmp_path / "corpus")
+def corpus(template: Path, tmp_path: Path) -> Path:
+    """A copy of it, to publish or to spoil."""
+    return Path(shutil.copytree(template, tmp_path / "corpus"))
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -96,6 +97,7 @@ def test_disk_full_in_the_upload_cache(corpus: Path, hub: Hub, monkeypatch: pyte
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
+    shutil.rmtree(corpus / ".pilebuilder")
     with monkeypatch.context() as patch:
         patch.setattr(writers.LinesWriter, "_flush", full)
         with pytest.raises(NoSpaceError):

@@ -56,7 +56,7 @@ print(json.dumps(names))
 
 
 def build(recipe: Path, out: Path) -> Path:
-    Build(load_recipe(recipe), out, workers=2).run()
+    Build(load_recipe(recipe), out, workers=1).run()
     return out
 
 
@@ -77,7 +77,7 @@ def publish(folder: Path, source: Path | None = None) -> Done:
 
 
 def test_round_trip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    recipe = mini.make(tmp_path / "raw", documents=80)
+    recipe = mini.make(tmp_path / "raw", documents=60)
     recipe.write_text(recipe.read_text() + QUICK)
     corpus = build(recipe, tmp_path / "corpus")
     with Hub(page=100) as hub:
@@ -159,7 +159,7 @@ def _goes_on(folder: Path, tmp_path: Path) -> None:
     recipe = folder / "recipe.yaml"
     optout = f"filter:\n- optout: {{hashes: [{tmp_path / 'more.txt'}]}}\n"
     recipe.write_text(recipe.read_text().replace("filter: []\n", optout))
-    Build(load_recipe(recipe), tmp_path / "again", target="tokenize", workers=2).run()
+    Build(load_recipe(recipe), tmp_path / "again", target="tokenize", workers=1).run()
     for name in ("Letters", "Books", "Pages"):
         before, after = len(set(ids(folder, name))), len(set(ids(tmp_path / "again", name)))
         assert after == before - (name == "Books")
