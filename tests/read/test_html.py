@@ -110,7 +110,7 @@ def test_folders_and_archives_of_pages(tmp_path: Path) -> None:
 
 @needs_samples
 def test_quality_of_the_extractors_on_the_article_benchmark() -> None:
-    pages = extraction.material()
+    pages = extraction.material()[::3]  # the benchmark takes all 181
     found: dict[str, list[str]] = {name: [extract(text, name) for text, _ in pages] for name in NAMES}
     found["union"] = [union(p, b) for p, b in zip(found["trafilatura"], found["resiliparse"], strict=True)]
     mean = {}
