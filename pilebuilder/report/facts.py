@@ -102,6 +102,8 @@ class Facts:
     """Certificates of evaluation sets (`contamination.certify`)."""
     clusters: Mapping[str, Any] = field(default_factory=dict)
     """Duplicate clusters: sizes as [members, clusters], clusters, documents, and the largest with excerpts."""
+    quality: Mapping[str, Any] = field(default_factory=dict)
+    """Scores of the quality classifier by component and signal (`quality.merged`)."""
     evaluations: Sequence[Mapping[str, Any]] = ()
     """Networks measured on held-out text (`pilebuilder.train.evaluation`), by file name."""
     comparisons: Sequence[Mapping[str, Any]] = ()

@@ -118,9 +118,21 @@ class Plan:
                 "tokens": self.tokens(),
                 "overlap": self.overlap(),
                 "contamination": self.contamination(),
+                "quality": self.quality(),
             }
         )
         yield [self.pages([a for name in sorted(found) for a in found[name]])]
+
+    def quality(self) -> Chain:
+        """Scores of the quality classifier, of documents kept and dropped."""
+        from pilebuilder.report import quality
+
+        signals = quality.signals_of(self.view)
+        found = yield [
+            task(f"quality/{i:05}", "quality:count", files, signals=signals)
+            for i, files in enumerate(quality.inputs_of(self.view, signals))
+        ]
+        return outputs(found, "quality-scores")
 
     def survivors(self, partition: Artifact) -> list[Artifact]:
         """A partition and its removal list, if dedup made one."""

@@ -24,6 +24,7 @@ from pilebuilder.report.sections import (
     overlap,
     personal,
     profanity,
+    quality,
     quarantine,
     removal,
     samples,
@@ -61,6 +62,7 @@ SECTIONS: tuple[Callable[[Facts], Section], ...] = (
     terms.section,
     samples.section,
     quarantine.section,
+    quality.section,
     training.section,
 )
 

@@ -29,7 +29,7 @@ EMBEDDED_CSV = 200_000
 """Largest CSV that a page carries in itself; a larger one is linked."""
 GROUPS: Mapping[str, tuple[str, ...]] = {
     "Corpus": ("components", "losses", "mixture", "duplicates", "overlap", "contamination", "quarantine", "terms"),
-    "Text": ("lengths", "languages", "tokens", "topics", "ngrams", "signals", "web"),
+    "Text": ("lengths", "languages", "tokens", "topics", "ngrams", "signals", "quality", "web"),
     "Training": ("training",),
     "People": ("removal", "sentiment", "profanity", "personal"),
     "Papers": ("datasheet", "eu-summary"),

@@ -1,0 +1,121 @@
+"""The quality classifier: how documents score, and what Pareto sampling would keep (figure 9 and table 6)."""
+
+from __future__ import annotations
+
+from pilebuilder.report import charts
+from pilebuilder.report.cells import TOO_FEW_DOCUMENTS, Cell, not_measured, too_few
+from pilebuilder.report.facts import Facts
+from pilebuilder.report.quality import BINS, both, kept_share
+from pilebuilder.report.table import Block, Column, Figure, Prose, Section, Table
+
+PUBLISHED = (0.5894, 0.3649, 0.2390, 0.1671, 0.1239, 0.0974, 0.0802, 0.0685, 0.0602)
+"""Table 6: share that the Pile's classifier kept of Common Crawl, by the shape of the distribution, 1 to 9."""
+BARS = 25
+
+
+def pareto_table(facts: Facts) -> Table:
+    """Expected kept share by shape."""
+    scored = [(c, s, both(h)) for c, held in facts.quality.items() for s, h in held.items()]
+    rows: list[tuple[Cell, ...]] = []
+    for alpha, published in enumerate(PUBLISHED, 1):
+        shares: list[Cell] = []
+        for _, _, histogram in scored:
+            n = sum(histogram)
+            shares.append(kept_share(histogram, alpha) if n >= TOO_FEW_DOCUMENTS else too_few(n))
+        if not scored:
+            shares = [not_measured("the recipe has no quality step")]
+        rows.append((alpha, *shares, published))
+    names = [f"{c} ({s})" for c, s, _ in scored] or ["This corpus"]
+    return Table(
+        name="pareto",
+        title="Kept share by the shape of the Pareto distribution",
+        definition="A16",
+        columns=(
+            Column(key="alpha", title="Shape", kind="count"),
+            *(Column(key=f"kept: {name}", title=name, kind="share") for name in names),
+            Column(key="published", title="Pile-CC, published", kind="share"),
+        ),
+        rows=tuple(rows),
+        note="A document is kept when a Lomax variate exceeds 1 minus its score, as in GPT-3; the share is the mean of"
+        " (2 - score) to the power of minus the shape, which needs no draw. Documents without a score, dropped by an"
+        " earlier rule, are not in it, nor are those that a later rule dropped.",
+        weighting="per document",
+        sample="documents that reached the classifier",
+    )
+
+
+def score_table(facts: Facts) -> Table:
+    """Scores of kept and dropped documents."""
+    rows: list[tuple[Cell, ...]] = []
+    for component, held in facts.quality.items():
+        for signal, histograms in held.items():
+            for what in ("kept", "dropped"):
+                histogram = histograms.get(what, [0] * BINS)
+                n = sum(histogram)
+                cells: tuple[Cell, ...] = tuple(quantile(histogram, q) for q in (0.05, 0.25, 0.5, 0.75, 0.95))
+                shown = cells if n >= TOO_FEW_DOCUMENTS else (too_few(n), *[None] * 4)
+                rows.append((component, signal, what, n, *shown))
+    return Table(
+        name="quality-scores",
+        title="Scores of the quality classifier",
+        definition="A16",
+        columns=(
+            Column(key="component", title="Component", kind="name"),
+            Column(key="signal", title="Signal"),
+            Column(key="fate", title="Fate"),
+            Column(key="documents", title="Documents", kind="count"),
+            *(
+                Column(key=f"p{p}", title=f"{p} %", kind="number", digits=3, group="Percentile")
+                for p in (5, 25, 50, 75, 95)
+            ),
+        ),
+        rows=tuple(rows),
+        weighting="per document",
+        sample="documents that reached the classifier",
+    )
+
+
+def quantile(histogram: list[int], share: float) -> float:
+    """Middle of the bin in which this share of the scores is reached."""
+    goal, seen = share * sum(histogram), 0
+    for i, n in enumerate(histogram):
+        seen += n
+        if seen >= goal and seen:
+            return (i + 0.5) / BINS
+    return 0.0
+
+
+def score_figure(facts: Facts) -> Figure:
+    """A small histogram of each component: kept, and dropped."""
+    shown = []
+    for component, held in facts.quality.items():
+        for signal, histograms in held.items():
+            for what in ("kept", "dropped"):
+                counts = histograms.get(what, [0] * BINS)
+                wide = BINS // BARS
+                bars = tuple(sum(counts[i : i + wide]) for i in range(0, BINS, wide))
+                shown.append(charts.Panel(f"{component}: {what}", bars, f"{signal}, n = {sum(counts):,}"))
+
+    def draw(width: int) -> str:
+        ticks = [(0, "0"), (BARS / 2, "0.5"), (BARS, "1")]
+        return charts.panels(width, shown, label="Scores of kept and dropped documents", first=0, ticks=ticks)
+
+    return Figure(
+        name="quality-scores",
+        title="How documents score",
+        subtitle="Documents by score, each panel on its own scale.",
+        draw=draw,
+        table="quality-scores",
+        alt="; ".join(f"{p.label}, {p.note}" for p in shown) + ".",
+    )
+
+
+def section(facts: Facts) -> Section:
+    """Quality classification of web text."""
+    blocks: list[Block] = []
+    if facts.quality:
+        blocks += [score_figure(facts), score_table(facts)]
+    else:
+        blocks.append(Prose(text=f"{not_measured('the recipe has no quality step')}."))
+    lead = f"{len(facts.quality)} components were scored by a classifier." if facts.quality else ""
+    return Section(name="quality", title="Quality classifier", lead=lead, blocks=(*blocks, pareto_table(facts)))
