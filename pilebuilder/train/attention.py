@@ -86,4 +86,4 @@ def _agrees(device: torch.device, dtype: torch.dtype, heads: int, head_width: in
     pairs = [(found, right), *((a.grad, b.grad) for a, b in zip(inputs, wanted, strict=True))]
     # bf16 keeps 8 bits; a wrong kernel is off by the size of the values themselves.
     limit = 0.05 if dtype == torch.bfloat16 else 1e-3
-    return all(float((a.float() - b).norm() / b.norm()) < limit for a, b in pairs)  # type: ignore[union-attr]
+    return all(float(((a.float() - b).norm() / b.norm()).detach()) < limit for a, b in pairs)  # type: ignore[union-attr]

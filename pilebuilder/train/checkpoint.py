@@ -34,7 +34,8 @@ class CheckpointError(PilebuilderError):
 def save(folder: Path, step: int, parts: dict[str, Tensors], facts: dict[str, Any], keep: int) -> Path:
     """Write a checkpoint of the state before `step`, then drop all but the newest `keep`."""
     target, partial = folder / f"step-{step:08d}", folder / f".partial-{step:08d}"
-    shutil.rmtree(partial, ignore_errors=True)
+    for stale in folder.glob(".partial-*"):
+        shutil.rmtree(stale, ignore_errors=True)
     try:
         partial.mkdir(parents=True)
         digests = {}

@@ -175,10 +175,21 @@ def _manifest(path: Path) -> dict[str, Any]:
     try:
         content: dict[str, Any] = json.loads(path.read_bytes())
         missing = {"split", "tokenizer", "dtype", "files", "components", "documents", "tokens", "shard"} - set(content)
-    except ValueError as error:
+        if missing:
+            raise ValueError(f"it lacks {', '.join(sorted(missing))}")
+        files = {path.with_suffix(f".{suffix}").name for suffix in ("bin", "idx", "docs")}
+        if not files <= set(content["files"]):
+            raise ValueError(f"it names no {', '.join(sorted(files - set(content['files'])))}")
+        for entry in content["files"].values():
+            entry["bytes"], entry["sha256"]
+        for component in content["components"]:
+            component["name"]
+        for key in ("name", "sha256", "vocab_size", "eod"):
+            content["tokenizer"][key]
+        if content["dtype"] not in CODES.values():
+            raise ValueError(f"its ids are {content['dtype']!r}, not {' or '.join(CODES.values())}")
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ShardError(f"{path} is not a manifest of tokens: {error}") from error
-    if missing:
-        raise ShardError(f"{path} is not a manifest of tokens: it lacks {', '.join(sorted(missing))}")
     return content
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -144,3 +145,48 @@ def test_an_id_above_the_vocabulary_is_refused(tmp_path: Path) -> None:
     corpus = Corpus(tmp_path, verify=True)
     with pytest.raises(ShardError, match="the vocabulary has 48"):
         corpus.gather(np.zeros(3, np.int64), np.arange(3))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.sampled_from(["bin", "idx", "docs", "json"]), st.floats(0, 1), st.integers(0, 255), st.booleans())
+def test_damage_of_any_file_is_a_named_error(suffix: str, place: float, value: int, cut_there: bool) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        write_shard(Path(folder), "train/00", [(0, [1, 2, 3]), (1, [4, 5])])
+        path = Path(folder) / "tokens" / f"train_00.{suffix}"
+        content = bytearray(path.read_bytes())
+        at = int(place * (len(content) - 1))
+        if content[at] == value and not cut_there:
+            return
+        path.write_bytes(content[:at] if cut_there else content[:at] + bytes([value]) + content[at + 1 :])
+        said = refusal(Path(folder))
+        # a manifest that says something else may be as good: another name, a space
+        assert suffix == "json" or said
+        assert not said or "train_00" in said or "has no train tokens" in said
+
+
+def refusal(folder: Path) -> str:
+    try:
+        Corpus(folder, verify=True)
+    except ShardError as error:
+        return str(error)
+    return ""
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"tokenizer": {}},
+        {"tokenizer": None},
+        {"files": {"train_00.bin": {}}},
+        {"files": {}},
+        {"dtype": "float"},
+        {"components": [{}]},
+        {"tokens": "many"},
+    ],
+)
+def test_a_manifest_of_another_shape_is_a_named_error(changes: dict[str, object], tmp_path: Path) -> None:
+    write_shard(tmp_path, "train/00", [(0, [1, 2, 3]), (1, [4, 5])])
+    path = tmp_path / "tokens" / "train_00.json"
+    path.write_text(json.dumps({**json.loads(path.read_bytes()), **changes}))
+    with pytest.raises(ShardError, match="train_00"):
+        Corpus(tmp_path, verify=True)

@@ -99,6 +99,36 @@ def test_attention_equals_the_formula_with_and_without_documents() -> None:
     torch.testing.assert_close(attention.attend(q, k, v, mask), attention.reference(q, k, v, mask))
 
 
+def test_the_first_kernel_that_agrees_with_the_formula_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    right = attention.attend
+    cpu = torch.device("cpu")
+    assert attention._agrees(cpu, torch.float32, 2, 8, 16)
+
+    def wrong(q, k, v, mask=None):  # type: ignore[no-untyped-def]
+        return right(q, k, v, mask) * torch.linspace(1.0, 1.1, q.shape[-2])[:, None]
+
+    def nan_gradient(q, k, v, mask=None):  # type: ignore[no-untyped-def]
+        return right(q * torch.where(q == q.max(), float("nan"), 1.0).detach(), k, v, mask)
+
+    def missing(*_: object) -> None:
+        raise RuntimeError("no kernel for this shape")
+
+    for broken in (wrong, nan_gradient, missing):
+        with monkeypatch.context() as patch:
+            patch.setattr(attention, "attend", broken)
+            assert not attention._agrees(cpu, torch.float32, 2, 8, 16)
+    allowed: list[object] = []
+    monkeypatch.setattr(attention, "_enable", allowed.append)
+    monkeypatch.setattr(attention, "_agrees", lambda *_: len(allowed) == 2)
+    cuda = torch.device("cuda")
+    assert attention.select_backend(cuda, torch.bfloat16, 2, 64, 2048) == "flash_attention"
+    assert allowed == attention.ROW[:2]
+    assert attention.select_backend(cpu, torch.float32, 2, 64, 2048) == "cpu"
+    monkeypatch.setattr(attention, "_agrees", lambda *_: False)
+    with pytest.raises(RuntimeError, match="no attention kernel"):
+        attention.select_backend(cuda, torch.bfloat16, 2, 64, 2048)
+
+
 @pytest.mark.parametrize("shape", SHAPES)
 def test_documents_in_one_row_are_as_if_alone(shape: Model) -> None:
     """Rotary positions are relative, so a document masked off from its row gives what it gives alone."""

@@ -112,6 +112,28 @@ def test_kill_in_the_middle_and_resume_is_equal_to_the_bit(whole: tuple[Path, Pa
         assert same_end(out, whole[1])
 
 
+def test_a_kill_while_a_checkpoint_is_written_leaves_the_one_before(whole: tuple[Path, Path], tmp_path: Path) -> None:
+    code = (
+        "import sys, os, signal, torch; from pathlib import Path; from pilebuilder import train\n"
+        "from pilebuilder.train import checkpoint\n"
+        "from tests.train.small import small_config\n"
+        "torch.set_num_threads(1)\n"
+        "save = checkpoint.save_file\n"
+        "def killed(tensors, path):\n"
+        "    save(tensors, path)\n"
+        "    if '00000016' in str(path): os.truncate(path, 100); os.kill(os.getpid(), signal.SIGKILL)\n"
+        "checkpoint.save_file = killed\n"
+        "train.run(Path(sys.argv[1]), Path(sys.argv[2]), small_config())"
+    )
+    line = [sys.executable, "-c", code, str(whole[0]), str(tmp_path / "run")]
+    done = subprocess.run(line, capture_output=True, cwd=Path(__file__).resolve().parents[2])
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    assert checkpoint.newest(tmp_path / "run" / "checkpoints")[1]["step"] == 8
+    assert train.run(whole[0], tmp_path / "run", small_config()).finished
+    assert curve(tmp_path / "run") == curve(whole[1])
+    assert not list((tmp_path / "run" / "checkpoints").glob(".partial-*"))
+
+
 def test_micro_batches_add_up(whole: tuple[Path, Path], tmp_path: Path) -> None:
     corpus = Corpus(whole[0])
     pairs = []
