@@ -17,6 +17,7 @@ import pytest
 from pilebuilder.build.verify import group
 from pilebuilder.publish import patience, pieces, run
 from pilebuilder.publish.corpus import open_corpus
+from pilebuilder.publish.pull import HubSource, pull
 from pilebuilder.publish.run import Options
 from pilebuilder.publish.upload import Done
 from tests.publish import small
@@ -107,9 +108,12 @@ def assert_whole(
     assert {p: v for p, v in whole.items() if p not in absent | parts}.items() <= stated.items()
 
 
-def _child(endpoint: str, token: str, folder: str, repo: str) -> None:
+def _child(endpoint: str, token: str, folder: str, repo: str, back: bool) -> None:
     os.environ.update(HF_ENDPOINT=endpoint, HF_TOKEN=token)
-    publish(Path(folder), repo=repo)
+    if back:
+        pull(HubSource(repo, "main", print, CALM), Path(folder))
+    else:
+        publish(Path(folder), repo=repo)
 
 
 FORKS = multiprocessing.get_context("forkserver")
@@ -117,9 +121,9 @@ FORKS.set_forkserver_preload(["tests.publish.driving", "huggingface_hub.hf_api",
 
 
 @contextmanager
-def child(hub: Hub, folder: Path, repo: str = REPO, token: str = "hf_me") -> Iterator[Any]:
-    """A process that publishes `folder`."""
-    process = FORKS.Process(target=_child, args=(hub.endpoint, token, str(folder), repo))
+def child(hub: Hub, folder: Path, repo: str = REPO, token: str = "hf_me", *, back: bool = False) -> Iterator[Any]:
+    """A process that publishes `folder`, or pulls into it."""
+    process = FORKS.Process(target=_child, args=(hub.endpoint, token, str(folder), repo, back))
     process.start()
     try:
         yield process

@@ -38,6 +38,8 @@ class Fault:
     after: int = 0
     silent: bool = False
     """Do the work, then cut the connection instead of answering: the client cannot know."""
+    hang: float = 0.0
+    """Seconds of silence before anything else."""
     do: Callable[[], None] | None = None
     """Run this first (another publisher commits; a process is killed); then work goes on."""
     times: int = 1

@@ -244,21 +244,22 @@ def test_messages_hold_no_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_command_line_keeps_the_token_to_itself(corpus: Path, tmp_path: Path) -> None:
-    """The whole verb in its own process, in trouble and in debug mode: the token is in no line of output."""
+    """The verbs in their own processes, in trouble and in debug mode: the token is in no line of output, no file."""
     with Hub([Account("me", SECRET)]) as hub:
         hub.faults = [Fault("POST .*objects/batch", 429, {"Retry-After": "0"}), Fault("PUT /upload/", 503)]
-        env = {"HF_ENDPOINT": hub.endpoint, "HF_TOKEN": SECRET, "HF_HOME": str(tmp_path), "HF_DEBUG": "1"}
-        done = subprocess.run(
-            [sys.executable, "-m", "pilebuilder", "publish", str(corpus), "--repo", REPO],
-            env={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(Path(__file__).parents[2]), **env},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
+        env = {"HF_ENDPOINT": hub.endpoint, "HF_TOKEN": SECRET, "HF_HOME": str(tmp_path / "hf"), "HF_DEBUG": "1"}
+        env |= {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(Path(__file__).parents[2])}
+
+        def verb(*arguments: object) -> str:
+            command = [sys.executable, "-m", "pilebuilder", *map(str, arguments)]
+            done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+            assert done.returncode == 0, done.stderr
+            assert SECRET not in done.stdout + done.stderr
+            assert "signature=s" not in done.stderr
+            return done.stdout
+
+        assert "all as the manifest says" in verb("publish", corpus, "--repo", REPO)
         assert_whole(hub, corpus)
-    assert SECRET not in done.stdout + done.stderr
-    assert "signature=s" not in done.stderr
-    assert "all as the manifest says" in done.stdout
-    for path in (corpus / ".pilebuilder").rglob("*"):
+        assert "as the manifest and the lock say" in verb("pull", REPO, "--out", tmp_path / "b")
+    for path in [*(corpus / ".pilebuilder").rglob("*"), *(tmp_path / "b").rglob("*"), *(tmp_path / "hf").rglob("*")]:
         assert not path.is_file() or SECRET.encode() not in path.read_bytes()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ from pilebuilder.publish.manifest import safe
 from pilebuilder.publish.problem import PublishError
 from pilebuilder.publish.pull import HubSource, Pulled, pull
 from tests.publish import small
-from tests.publish.driving import CALM, REPO, Waits, publish, use
+from tests.publish.driving import CALM, REPO, Waits, child, publish, use
 from tests.publish.faults import Fault
 from tests.publish.hub import Hub
 from tests.publish.store import Entry
@@ -116,6 +118,25 @@ def test_interrupted_and_continued(corpus: Path, hub: Hub, tmp_path: Path, waits
     hub.faults = []
     done = fetch(tmp_path / "b")
     assert 0 < done.fetched < done.files
+    assert verify(tmp_path / "b") == []
+
+
+@pytest.mark.parametrize("number", [3, 9, 20, 40])
+def test_killed(number: int, corpus: Path, hub: Hub, tmp_path: Path) -> None:
+    """kill -9 of a pull: the folder does not look like a corpus until it is one, and the next pull ends it."""
+    publish(corpus)
+    hub.log.clear()
+    with child(hub, tmp_path / "b", back=True) as process:
+
+        def kill(n: int, when: str) -> None:
+            if (n, when) == (number, "after"):
+                os.kill(process.pid, signal.SIGKILL)
+
+        hub.on_request = kill
+    assert process.exitcode == -signal.SIGKILL
+    hub.on_request = None
+    assert not (tmp_path / "b/corpus.lock").exists()
+    fetch(tmp_path / "b")
     assert verify(tmp_path / "b") == []
 
 

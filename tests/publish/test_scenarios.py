@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from pilebuilder.publish import hub as clients
 from pilebuilder.publish.problem import PublishError
 from tests.publish import small
 from tests.publish.driving import REPO, Waits, assert_whole, child, publish, use
@@ -149,6 +150,17 @@ def note(repo: Repo, path: str = "notes.txt", content: bytes = b"x") -> None:
     head = repo.commits[repo.refs["refs/heads/main"]]
     files = {**head.files, path: Entry(len(content), content)}
     repo.refs["refs/heads/main"] = repo.commit_files(files, head.oid, "by hand").oid
+
+
+@pytest.mark.parametrize("where", ["POST .*/preupload/", COMMIT])
+def test_a_server_that_does_not_answer(
+    where: str, corpus: Path, hub: Hub, waits: Waits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clients, "READ_SECONDS", 2.0)
+    hub.faults = [Fault(where, hang=2.6)]
+    publish(corpus)
+    assert hub.faults[0].struck
+    assert_whole(hub, corpus)
 
 
 def test_race_with_an_unrelated_commit(corpus: Path, hub: Hub, waits: Waits) -> None:

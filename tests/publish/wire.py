@@ -6,6 +6,7 @@ import hashlib
 import json
 import socket
 import struct
+import time
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING, Any
@@ -59,6 +60,8 @@ class Handler(BaseHTTPRequestHandler):
             body = self._body(asked, fault)
             if hub.on_request:
                 hub.on_request(number, "before")
+            if fault and fault.hang:
+                time.sleep(fault.hang)
             if fault and fault.do:
                 fault.do()
             if fault and fault.status:
