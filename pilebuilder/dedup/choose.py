@@ -84,7 +84,7 @@ def allowed(
         if policy is None:
             continue
         against = policy["against"]
-        if method not in policy["methods"]:
+        if method.partition(".")[0] not in policy["methods"]:
             matrix[row] = False
         elif against == "self":
             matrix[row] &= [other == name for other in bare]

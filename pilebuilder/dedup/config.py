@@ -6,8 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-Method = Literal["exact", "url", "minhash"]
-METHODS: tuple[Method, ...] = ("exact", "url", "minhash")
+Method = Literal["exact", "url", "minhash", "signal"]
+METHODS: tuple[Method, ...] = ("exact", "url", "minhash", "signal")
 Rule = Annotated[str, Field(pattern=r"^(priority|longest|shortest|earliest|latest|[+-]signal\.[\w.-]+)$")]
 
 
@@ -108,6 +108,9 @@ class Config(Section):
     exact: bool = Field(True, description="equal texts, white space aside")
     url: bool = Field(False, description="equal web addresses; for components whose address names one document")
     minhash: MinHash | None = Field(default_factory=lambda: MinHash(), description="near-duplicates; null: off")
+    equal: tuple[Annotated[str, Field(pattern=r"^[\w.-]+$")], ...] = Field(
+        (), description="signals whose equal values also make duplicates (semantic dedup: see `pilebuilder.dedup`)"
+    )
     lines: Repeated | None = Field(None, description="cut lines that many documents share")
     paragraphs: Repeated | None = Field(None, description="cut paragraphs (between empty lines) that many share")
     substring: Substring | None = Field(None, description="cut runs of words that occurred before")
@@ -153,6 +156,8 @@ class Config(Section):
     def sketch(self) -> dict[str, Any]:
         """Parameters of the sketch: all that it depends on, and no more."""
         params: dict[str, Any] = {"signature": self.signature, "signals": self.signals()}
+        if self.equal:
+            params["equal"] = list(self.equal)
         params["sample"] = self.index.sample if self.index is not None else 0
         if self.minhash is None:
             return {**params, "near": False}

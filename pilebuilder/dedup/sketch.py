@@ -45,6 +45,8 @@ class DedupSketch:
     signature: bool = False
     sample: Annotated[int, Field(ge=0, le=1 << 16, description="smallest shingle hashes to keep; 0: none")] = 0
     signals: tuple[str, ...] = ()
+    equal: tuple[str, ...] = ()
+    """Signals of which a key is kept (``equal.NAME``, 16 bytes; null where the signal is)."""
 
     def __call__(self, docs: Docs) -> pa.Table:
         import numpy as np
@@ -79,6 +81,8 @@ class DedupSketch:
             columns["sample"], columns["limit"] = self._samples(data, offsets, columns["shingles"].to_numpy())
         for name in self.signals:
             columns["signal." + name] = signal(docs.table, name)
+        for name in self.equal:
+            columns["equal." + name] = self._value_keys(docs, name)
         return pa.table(columns)
 
     def _samples(self, data: np.ndarray, offsets: np.ndarray, counts: np.ndarray) -> tuple[pa.Array, pa.Array]:
@@ -101,6 +105,23 @@ class DedupSketch:
             limits.append(limit)
         whole = pa.concat_arrays(parts) if parts else pa.array([], pa.large_list(pa.uint32()))
         return whole, pa.array(np.concatenate(limits))
+
+    @staticmethod
+    def _value_keys(docs: Docs, name: str) -> pa.Array:
+        """Digests of a signal's values as text."""
+        import numpy as np
+        import pyarrow as pa
+
+        from pilebuilder.document import text_buffers
+        from pilebuilder.kernels import minhash
+
+        column = "signal." + name
+        if column not in docs.table.column_names:
+            return pa.nulls(len(docs), pa.binary(16))
+        values = docs.column(column).cast(pa.large_string())
+        absent = values.is_null().to_numpy(zero_copy_only=False)
+        keys = minhash.digests(*text_buffers(values.fill_null("")))
+        return fixed(keys, absent if np.any(absent) else None)
 
     @staticmethod
     def _url_keys(docs: Docs) -> pa.Array:
@@ -187,6 +208,7 @@ def read_sketch(path: Path, columns: list[str]) -> pa.Table:
         table = table.set_column(table.schema.get_field_index("id"), "id", names)
     for name in columns:
         if name not in held:
-            assert name.startswith("signal."), name
-            table = table.append_column(name, pa.nulls(table.num_rows, pa.float64()))
+            assert name.startswith(("signal.", "equal.")), name
+            kind = pa.float64() if name.startswith("signal.") else pa.binary(16)
+            table = table.append_column(name, pa.nulls(table.num_rows, kind))
     return table.select(columns)

@@ -8,6 +8,7 @@ Phases, each a list of tasks over bounded files:
 3. `bands.scatter`, `bands.candidates`: MinHash band keys likewise; documents that share one form candidate groups.
 4. `bands.join`: candidates connected by any chain of groups go into the same batch; batches fit the memory budget.
 5. `verify.extract`, `verify.confirm`: shingles of the candidates' texts, true similarity, components, survivors.
+   Values of signals that steps of your own measured, as in 2, when the recipe names some under `equal`.
 6. `spans`: repeated lines, paragraphs and runs of words in what is left, when the recipe asks for them.
 7. `remove.listing`, `remove.summary`: removal list, ledger and counts of each partition; clusters for the report.
 8. `index`: what a later corpus needs to continue from this one, when the recipe asks for it.
@@ -54,6 +55,9 @@ class Dedup:
         if config.minhash is not None:
             found = yield from plan.near(config.minhash, merged)
             merged, methods = merged + found, methods + ["minhash"] * len(found)
+        for name in config.equal:
+            found = yield from plan.by_key(f"signal.{name}", f"equal.{name}", merged)
+            merged, methods = merged + found, methods + [f"signal.{name}"] * len(found)
         cuts: list[Artifact] = []
         for kind, params in config.spans():
             cuts += yield from plan.repeated(kind, params, merged)
