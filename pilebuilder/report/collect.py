@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from pilebuilder.partition import read_table
-from pilebuilder.report import quality, trained
+from pilebuilder.report import compressed, quality, trained
 from pilebuilder.report.counters import Counters
 from pilebuilder.report.facts import Facts, from_json
 from pilebuilder.report.ledgers import SAMPLES, first_rows
@@ -50,6 +50,7 @@ def collect(task: Task, work: Workspace) -> Facts:
         token_counts=next(iter(counters("token-counts").values()), None),
         tokens=sum_tokens(load("tokens")),
         clusters=read_clusters(task, work, excerpts),
+        compressed=compressed.merged(load("compressed")),
         quality=quality.merged(load("quality-scores")),
         evaluations=trained.results(task, work, "evaluation"),
         comparisons=trained.results(task, work, "comparison"),

@@ -102,6 +102,8 @@ class Facts:
     """Certificates of evaluation sets (`contamination.certify`)."""
     clusters: Mapping[str, Any] = field(default_factory=dict)
     """Duplicate clusters: sizes as [members, clusters], clusters, documents, and the largest with excerpts."""
+    compressed: Mapping[str, list[int]] = field(default_factory=dict)
+    """Test documents under a general compressor, by component (`compressed.FIELDS`)."""
     quality: Mapping[str, Any] = field(default_factory=dict)
     """Scores of the quality classifier by component and signal (`quality.merged`)."""
     evaluations: Sequence[Mapping[str, Any]] = ()

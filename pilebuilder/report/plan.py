@@ -196,17 +196,21 @@ class Plan:
             task(f"overlap-held/{i:05}", "overlap:hold", inputs, seed=self.seed, share=share)
             for i, inputs in enumerate(tested_parts)
         ]
-        wanted = [*(a for m in held for a in m.of("overlap-held")), *benchmarks(self.view, self.config)]
+        tested_texts = [m.of("overlap-held") for m in held if m.of("overlap-held")]
+        wanted = [*(a for texts in tested_texts for a in texts), *benchmarks(self.view, self.config)]
         if not wanted:
             return []
-        (indexed,) = yield [task("overlap-index", "overlap:index", wanted)]
+        indexed, *packed = yield [
+            task("overlap-index", "overlap:index", wanted),
+            *(task(f"compressed/{i:05}", "compressed:count", texts) for i, texts in enumerate(tested_texts)),
+        ]
         known = [*indexed.of("overlap-items"), *indexed.of("overlap-grams")]
         found = yield [
             task(f"overlap/{i:05}", "overlap:scan", [*known, *inputs])
             for i, inputs in enumerate(joined([group for group, _ in parts]))
         ]
         scans = yield from merge_rounds("overlap-merge", "overlap:merge", ("overlap-scan",), found)
-        return [known[0], *scans]
+        return [known[0], *scans, *outputs(packed, "compressed")]
 
     def contamination(self) -> Chain:
         """Certificates of the evaluation sets that decontaminate steps looked for."""

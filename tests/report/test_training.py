@@ -1,15 +1,18 @@
+import json
 import math
 
 import pytest
+import zstandard
 
 from pilebuilder.ledger import Tally
+from pilebuilder.report import compressed, plan
 from pilebuilder.report.facts import Facts, Source
 from pilebuilder.report.sections import training
 from pilebuilder.report.sections.composition import Part, weights
 from pilebuilder.report.sections.training import bits_per_byte, difficulty, from_perplexity, weighted
 from pilebuilder.report.site import page_of
 from tests.report.anchors import MODELS, PILE, PILE_BITS
-from tests.report.made import count
+from tests.report.made import Bench, count, table
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -140,3 +143,29 @@ def test_the_page_of_models_has_every_block():
         assert f'id="table-{name}"' in page
     assert "no passage of this shape" in page
     assert "<b>" not in page.replace("<body>", "")
+
+
+def test_a_compressor_stands_beside_models_and_alone(tmp_path):
+    bench = Bench(tmp_path)
+    texts = ["the same words again and again " * 20, "", "short"]
+    held = bench.partition(table("Web", texts), "Web")
+    asked = plan.task("c", "compressed:count", [held])
+    (made,) = bench.run(asked).values()
+    sums = compressed.merged([json.loads((tmp_path / made.path).read_bytes())] * 20)
+    raw = [t.encode() for t in texts if t]
+    packer = zstandard.ZstdCompressor(level=19, write_content_size=False)
+    bits = [8 * len(packer.compress(r)) for r in raw]
+    (row, whole) = compressed.as_evaluation(sums)["protocols"][0]["scores"]
+    assert row["bits_per_byte"] == whole["bits_per_byte"] == pytest.approx(sum(bits) / sum(map(len, raw)))
+    assert (row["documents"], row["bytes"]) == (40, 20 * sum(map(len, raw)))
+    value = row["bits_per_byte"]
+    residual = 20 * sum((x - value * len(r)) ** 2 for x, r in zip(bits, raw, strict=True))
+    assert row["standard_error"] == pytest.approx(math.sqrt(40 / 39 * residual) / row["bytes"])
+    alone = with_evaluations()
+    alone.compressed = sums
+    shown = training.evaluation_table(alone)
+    assert "not measured" in str(shown.rows[0][2])
+    assert shown.rows[0][4] == pytest.approx(value)
+    beside = with_evaluations(evaluated("own", BITS))
+    beside.compressed = sums
+    assert [c.group for c in training.evaluation_table(beside).columns][2::2][:2] == ["own", "zstd -19"]

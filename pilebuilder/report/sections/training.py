@@ -12,6 +12,7 @@ from typing import Any
 
 from pilebuilder.report import charts, lines
 from pilebuilder.report.cells import TOO_FEW_DOCUMENTS, Cell, Gap, not_measured, too_few
+from pilebuilder.report.compressed import NAME, as_evaluation
 from pilebuilder.report.facts import Facts
 from pilebuilder.report.sections.composition import parts_of, weights
 from pilebuilder.report.svg import colour
@@ -115,18 +116,22 @@ def _value(m: Measured, component: str) -> tuple[Cell, Cell]:
     return row["bits_per_byte"], row["standard_error"]
 
 
+def companion(facts: Facts) -> Measured | None:
+    """The general compressor on the test split, in the form of a model."""
+    return Measured(as_evaluation(facts.compressed)) if any(row[1] for row in facts.compressed.values()) else None
+
+
 def evaluation_table(facts: Facts) -> Table:
-    """Bits per byte by component for every model evaluated, as table 2."""
-    models, share = measured(facts), weights(parts_of(facts))
-    width = 2 * max(1, len(models)) + 2
+    """Bits per byte by component for every model evaluated, as table 2, and for a compressor."""
+    models, share, other = measured(facts), weights(parts_of(facts)), companion(facts)
+    shown = [*models, *([other] if other and all(m.split == "test" for m in models) else [])]
+    gap: tuple[Cell, ...] = () if models else (not_measured(REASON), None)
     rows: list[tuple[Cell, ...]] = []
     for name in facts.names:
-        if not models:
-            rows.append((name, share[name], not_measured(REASON), *[None] * (width - 1)))
-            continue
-        cells = [cell for m in models for cell in _value(m, name)]
-        row = models[0].rows.get(name)
-        rows.append((name, share[name], *cells, *((row["documents"], row["bytes"]) if row else (0, 0))))
+        cells = [cell for m in shown for cell in _value(m, name)]
+        row = shown[0].rows.get(name) if shown else None
+        rows.append((name, share[name], *gap, *cells, *((row["documents"], row["bytes"]) if row else (None, None))))
+    names = [*([] if models else [""]), *(m.name for m in shown)]
     return Table(
         name="bits-per-byte",
         title="Bits per byte by component",
@@ -136,7 +141,7 @@ def evaluation_table(facts: Facts) -> Table:
             Column(key="weight", title="Weight", kind="share"),
             *(
                 column
-                for name in ([m.name for m in models] or [""])
+                for name in names
                 for column in (
                     Column(
                         key=_key("bits_per_byte", name), title="Bits per byte", kind="number", digits=4, group=name
@@ -148,11 +153,12 @@ def evaluation_table(facts: Facts) -> Table:
             Column(key="bytes", title="Text", kind="bytes"),
         ),
         rows=tuple(rows),
-        totals=_totals(models, share, width),
+        totals=_totals(shown, share, gap),
         note="Sum of nats over ln 2 times the bytes of text; each document alone after an end of document, in windows"
         " of the network's longest context that do not overlap, each token scored once. Standard errors take documents"
         f" as the sample. Below {TOO_FEW_DOCUMENTS} documents a cell shows their number alone. The corpus value weighs"
-        f" components by effective size, where those with a value are {COVERED:.0%} of the corpus or more.",
+        f" components by effective size, where those with a value are {COVERED:.0%} of the corpus or more."
+        + (f" {NAME}: a general compressor on each document alone, for orientation." if other else ""),
         weighting="ratio of sums within a component; effective bytes over components",
         sample=_sample(models),
     )
@@ -170,20 +176,22 @@ def _sample(models: Sequence[Measured]) -> str:
     return f"the {models[0].split} split{cut}"
 
 
-def _totals(models: Sequence[Measured], share: Mapping[str, float], width: int) -> tuple[tuple[Cell, ...], ...]:
+def _totals(
+    shown: Sequence[Measured], share: Mapping[str, float], gap: tuple[Cell, ...]
+) -> tuple[tuple[Cell, ...], ...]:
     total = sum(share.values())
-    if not models:
-        return (("Whole corpus", total, not_measured(REASON), *[None] * (width - 1)),)
+    if not shown:
+        return (("Whole corpus", total, *gap, None, None),)
     corpus: list[Cell] = []
     text: list[Cell] = []
-    for m in models:
+    for m in shown:
         whole = m.whole(share)
         corpus += whole if whole else (Gap(f"only {m.covered(share):.0%} of the corpus has a value"), None)
         text += _value(m, OVERALL)
-    row = models[0].rows[OVERALL]
+    row = shown[0].rows[OVERALL]
     return (
-        ("Whole corpus, by effective size", total, *corpus, None, None),
-        ("Held-out text as it is", None, *text, row["documents"], row["bytes"]),
+        ("Whole corpus, by effective size", total, *gap, *corpus, None, None),
+        ("Held-out text as it is", None, *gap, *text, row["documents"], row["bytes"]),
     )
 
 
