@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pilebuilder.report.facts import Facts
 from pilebuilder.report.papers.evidence import Evidence
-from pilebuilder.report.papers.hub import META_TYPES, SPLIT_NAMES, meta_fields
+from pilebuilder.report.papers.hub import META_TYPES, SPLIT_NAMES, meta_fields, pattern
 from pilebuilder.report.sections.losses import by_reason, losses
 
 Version = Literal["1.0", "1.1"]
@@ -73,7 +73,7 @@ def describe(facts: Facts, version: Version, date: str) -> dict[str, Any]:
         "inLanguage": [code for code, _ in found.languages()],
         "citeAs": "; ".join(s.card["citation"] for s in facts.sources if s.card.get("citation")) or UNKNOWN,
         "isLiveDataset": False,
-        "distribution": distribution(facts),
+        "distribution": distribution(facts, version),
         "recordSet": record_sets(facts, version),
         **rai(facts, found),
     }
@@ -95,7 +95,7 @@ def semantic(version: str) -> str:
     return ".".join(parts + ["0"] * (3 - len(parts)))
 
 
-def distribution(facts: Facts) -> list[dict[str, Any]]:
+def distribution(facts: Facts, version: Version) -> list[dict[str, Any]]:
     """A FileObject for every shard, and a FileSet for each split."""
     files: list[dict[str, Any]] = [
         {
@@ -104,7 +104,7 @@ def distribution(facts: Facts) -> list[dict[str, Any]]:
             "name": shard["name"],
             "contentUrl": shard["name"],
             "contentSize": f"{shard['bytes']} B",
-            "encodingFormat": ["application/zstd", "application/jsonlines"],
+            "encodingFormat": formats(shard["name"], version),
             "sha256": shard["sha256"],
         }
         for shard in facts.shards
@@ -117,11 +117,24 @@ def distribution(facts: Facts) -> list[dict[str, Any]]:
                 "@id": f"split-{split}",
                 "name": f"split-{split}",
                 "containedIn": [{"@id": n} for n in names],
-                "encodingFormat": ["application/zstd", "application/jsonlines"],
-                "includes": "train/*.jsonl.zst" if split == "train" else f"{split}.jsonl.zst",
+                "encodingFormat": formats(names[0], version),
+                # A star in front: readers match the pattern against the path under which they hold the file.
+                "includes": "*" + pattern(names),
             }
         )
     return files
+
+
+def formats(name: str, version: Version) -> str | list[str]:
+    """Media types of a shard, by its name; version 1.0 has room for one, that of the content.
+
+    >>> formats("val.jsonl.zst", "1.1"), formats("train/00.parquet", "1.0")
+    (['application/zstd', 'application/jsonlines'], 'application/x-parquet')
+    """
+    content = "application/x-parquet" if name.endswith(".parquet") else "application/jsonlines"
+    packed = {".zst": "application/zstd", ".gz": "application/gzip"}
+    found = [*(kind for ending, kind in packed.items() if name.endswith(ending)), content]
+    return content if version == "1.0" else found
 
 
 def _splits(facts: Facts) -> list[str]:

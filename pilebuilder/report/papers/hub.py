@@ -74,7 +74,7 @@ def front_matter(facts: Facts) -> dict[str, Any]:
     }
     if splits:
         files = [
-            {"split": SPLIT_NAMES[s], "path": "train/*.jsonl.zst" if s == "train" else f"{s}.jsonl.zst"}
+            {"split": SPLIT_NAMES[s], "path": pattern([n["name"] for n in facts.shards if n["split"] == s])}
             for s in splits
         ]
         data["configs"] = [{"config_name": "default", "data_files": files, "default": True}]
@@ -153,6 +153,18 @@ def long_documents(facts: Facts) -> str:
         return ""
     n = int(facts.whole.distribution("bytes").over(np.array([0, VIEWER_LIMIT]))[1])
     return f"{n:,} documents above 2 MB are cut by the Hub's viewer." if n else ""
+
+
+def pattern(names: list[str]) -> str:
+    """A glob for exactly these shards.
+
+    >>> pattern(["val.jsonl.zst"]), pattern(["train/00.parquet", "train/01.parquet"])
+    ('val.jsonl.zst', 'train/*.parquet')
+    """
+    if len(names) == 1 and "/" not in names[0]:
+        return names[0]
+    folder, _, first = names[0].rpartition("/")
+    return (f"{folder}/" if folder else "") + "*." + first.partition(".")[2]
 
 
 def notice(facts: Facts) -> str:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from pilebuilder.report.cells import Cell, Gap, not_measured
+from collections.abc import Mapping
+from typing import Any
+
+from pilebuilder.report.cells import TOO_FEW_DOCUMENTS, Cell, Gap, not_measured, too_few
 from pilebuilder.report.facts import Facts
 from pilebuilder.report.overlap import TEST
 from pilebuilder.report.stats import wilson
@@ -17,13 +20,11 @@ def overlap_table(facts: Facts, *, test: bool) -> Table | None:
     for held in facts.overlap:
         if held["set"].startswith(TEST) != test:
             continue
-        low, high = wilson(held["any"], held["long"])
-        shared = (held["any"], held["any"] / held["long"], low, high, held["shares"] / held["long"])
-        short = (Gap("no item of 13 words or more"), None, None, None, None)
         name = held["set"].removeprefix(f"{TEST}: ")
-        whole = (held["whole"], held["whole"] / held["items"])
+        few = held["items"] < TOO_FEW_DOCUMENTS
+        whole = (held["whole"], too_few(held["items"]) if few else held["whole"] / held["items"])
         examples = ", ".join(key[:12] for key in held["examples"])
-        rows.append((name, held["items"], *whole, *(shared if held["long"] else short), examples))
+        rows.append((name, held["items"], *whole, *_shared(held), examples))
     if not rows:
         return None
     name = "component" if test else "benchmark"
@@ -50,6 +51,16 @@ def overlap_table(facts: Facts, *, test: bool) -> Table | None:
         sample="up to 20,000 test documents, drawn by the seed" if test else "all items",
         interval="95 %, Wilson",
     )
+
+
+def _shared(held: Mapping[str, Any]) -> tuple[Cell, ...]:
+    """Items with a 13-gram in training: number, share with its interval, mean share of their 13-grams."""
+    n = held["long"]
+    if not n:
+        return (Gap("no item of 13 words or more"), None, None, None, None)
+    if n < TOO_FEW_DOCUMENTS:
+        return (held["any"], too_few(n), None, None, None)
+    return (held["any"], held["any"] / n, *wilson(held["any"], n), held["shares"] / n)
 
 
 def section(facts: Facts) -> Section:
