@@ -156,12 +156,12 @@ def tokens_readme(corpus: Corpus, name: str) -> bytes:
     ).encode()
 
 
-def changelog(new: Manifest, old: Manifest | None, old_text: str) -> bytes:
+def changelog(new: Manifest, label: str, old: Manifest | None, old_text: str) -> bytes:
     """The changelog with an entry for this version on top; unchanged when the corpus is the same as before."""
     title = "# Changelog\n"
     if old is not None and old.lock == new.lock and old_text:
         return old_text.encode()
-    heading = f"## {new.corpus['version']} (lock {new.lock[:16]})"
+    heading = f"## {label} (lock {new.lock[:16]})"
     lines = [heading, ""]
     if old is None:
         total = sum(c["documents"] for c in new.components.values())

@@ -66,6 +66,8 @@ class Prepared:
     concerns: list[Concern]
     warnings: list[str]
     accepted: list[str]
+    label: str
+    """What the changelog calls this version: the tag that was asked for, else the corpus's version."""
 
     def card(self) -> str:
         return next(i for i in self.items if i.path == "README.md").read().decode()
@@ -83,7 +85,7 @@ class Prepared:
             accepted=self.accepted,
             files=files,
         )
-        changes = made("CHANGELOG.md", papers.changelog(draft, before, log))
+        changes = made("CHANGELOG.md", papers.changelog(draft, self.label, before, log))
         manifest = replace(draft, files={**files, changes.path: changes})
         index = made(manifests.NAME, manifest.to_bytes())
         return Snapshot(manifest=manifest, files={**manifest.files, index.path: index})
@@ -126,7 +128,13 @@ def prepare(
     items = _items(corpus, name, url, options, done, [c.message for c in found])
     layout.check_limits([item.path for item in items], options.limits)
     return Prepared(
-        corpus=corpus, items=items, made=done, concerns=found, warnings=warnings(corpus), accepted=accepted
+        corpus=corpus,
+        items=items,
+        made=done,
+        concerns=found,
+        warnings=warnings(corpus),
+        accepted=accepted,
+        label=options.tag or corpus.version,
     )
 
 

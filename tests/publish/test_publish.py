@@ -214,6 +214,7 @@ def test_a_tag_is_never_moved(corpus: Path, hub: Hub, tmp_path: Path) -> None:
     assert_whole(hub, corpus)
     publish(other, tag="v1.0.1")
     assert_whole(hub, other, revision="v1.0.1")
+    assert "## v1.0.1 (lock" in content(hub, "CHANGELOG.md").decode()
 
 
 def test_dry_run_shows_all_and_sends_nothing(
