@@ -13,7 +13,7 @@ from pilebuilder.read.parquet import Column
 from pilebuilder.registry import reader
 
 
-@reader("csv", version=1)
+@reader("csv", version=2)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Csv:
     """CSV (RFC 4180) and its relatives, plain or compressed, with a header line: one document a row.

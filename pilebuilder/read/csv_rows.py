@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pilebuilder.ledger import context
 from pilebuilder.read.base import Item, Quarantined, Raw, Record, Skipped
@@ -15,19 +15,29 @@ if TYPE_CHECKING:
     from pilebuilder.read.csv_files import Csv
 
 
+_TOO_LARGE = "field larger"
+"""How the csv module begins to say that a cell is longer than its limit."""
+
+
 class Lines:
     """Decoded lines of a file; `offset` is where the next one begins."""
 
-    def __init__(self, read: Iterator[bytes], charset: str | None) -> None:
-        self._read, self._charset = read, charset
-        self.offset = 0
+    def __init__(self, stream: Any, options: Csv) -> None:
+        self._stream, self._options = stream, options
+        self.offset = self.quotes = 0
         self.last = ""
+        self.cut = False
+        """Whether the last line was longer than a cell may be, and goes on."""
 
     def __iter__(self) -> Lines:
         return self
 
     def __next__(self) -> str:
-        line = next(self._read)
+        limit = self._options.max_cell_bytes
+        line: bytes = self._stream.readline(limit)
+        if not line:
+            raise StopIteration
+        self.cut = len(line) >= limit and not line.endswith(b"\n")
         if self.offset == 0:
             self.offset += 3 * line.startswith(b"\xef\xbb\xbf")
             line = line.removeprefix(b"\xef\xbb\xbf")
@@ -35,20 +45,27 @@ class Lines:
         try:
             text = line.decode()
         except UnicodeDecodeError:
-            text = line.decode(self._charset or "cp1252", "replace")
+            text = line.decode(self._options.charset or "cp1252", "replace")
         self.last = text
+        escape = self._options.escape
+        self.quotes += text.count('"') - (text.count(escape + '"') if escape else 0)
         return text
+
+    def finish(self) -> None:
+        """Pass over the rest of a row: up to the end of a line with all quotes closed, or of the file."""
+        while (self.quotes % 2 or self.cut) and next(self, None) is not None:
+            pass
 
 
 def read(options: Csv, raw: Raw) -> Iterator[Item]:
     """Rows of a table in order."""
-    csv.field_size_limit(1 << 30)
+    csv.field_size_limit(options.max_cell_bytes + 1)
     with open_stream(raw.path, expect=raw.name) as stream:
         head = stream.peek(1024)[:1024]
         if looks_html(head) or b"\0" in head[:256]:
             yield wrong_format("a CSV table", head)
             return
-        lines = Lines(_bounded(stream.readline, options.max_cell_bytes), options.charset)
+        lines = Lines(stream, options)
         tab = raw.name.lower().removesuffix(".gz").removesuffix(".zst").endswith((".tsv", ".tab"))
         rows = csv.reader(
             lines, delimiter=options.delimiter or ("\t" if tab else ","), escapechar=options.escape, strict=True
@@ -61,9 +78,11 @@ def read(options: Csv, raw: Raw) -> Iterator[Item]:
         number = 0
         while True:
             number += 1
-            start = lines.offset
+            start, lines.quotes = lines.offset, 0
             try:
                 cells = next(rows)
+                if lines.cut:
+                    raise csv.Error(_TOO_LARGE)
             except StopIteration:
                 return
             except csv.Error as error:
@@ -71,6 +90,11 @@ def read(options: Csv, raw: Raw) -> Iterator[Item]:
                     detail = f"row {number} begins at byte {start} and has no closing quote"
                     yield Quarantined(reason="truncated", offset=start, detail=detail)
                     return
+                if _TOO_LARGE in str(error):
+                    lines.finish()
+                    detail = f"row {number}: a cell of more than {options.max_cell_bytes} characters"
+                    yield Quarantined(reason="too_large", offset=start, detail=detail, key=f"{raw.name}#{number}")
+                    continue
                 detail = f"row {number}: {error}: {context(lines.last[:80].encode())}"
                 yield Quarantined(reason="bad_row", offset=start, detail=detail, key=f"{raw.name}#{number}")
                 continue
@@ -78,12 +102,6 @@ def read(options: Csv, raw: Raw) -> Iterator[Item]:
                 yield _document(options, raw, header, cells, number, start)
             else:
                 number -= 1
-
-
-def _bounded(readline: object, limit: int) -> Iterator[bytes]:
-    """Lines up to the end; one above the limit is cut into pieces of that size."""
-    while line := readline(limit):  # type: ignore[operator]
-        yield line
 
 
 def _document(options: Csv, raw: Raw, header: list[str], cells: list[str], number: int, offset: int) -> Item:

@@ -18,7 +18,7 @@ from pilebuilder.ledger import context
 if TYPE_CHECKING:
     from pilebuilder.read.archives import Readable
 
-MAX_RECORD = 256 << 20
+MAX_RECORD = 64 << 20
 """Bytes of one record; the longest court opinion has some 20 MB in all its forms."""
 _READ = 1 << 20
 _SURROGATE = re.compile("[\udc80-\udcff]")

@@ -85,7 +85,7 @@ def enormous(made: Made) -> dict[str, Any]:
         return {"survived": False, **found}
     return {
         "mib": found["own"], "reasons": found["lost"], "others": found["documents"],
-        "survived": found["documents"] >= found["wanted"] and bool(found["lost"]),
+        "survived": bool(found["lost"]) and (found["documents"] >= found["wanted"] or "bomb" in found["lost"]),
     }  # fmt: skip
 
 

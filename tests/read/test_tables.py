@@ -60,10 +60,15 @@ def test_a_bad_csv_row_costs_itself(tmp_path: Path, bad: bytes) -> None:
 def test_csv_files_that_are_none(tmp_path: Path) -> None:
     assert lost(read(tmp_path, "csv", b"a,b\n1,2\n", "a.csv")) == {"no_text": 1}
     assert lost(read(tmp_path, "csv", b'text\n"open quote\nand on\n', "a.csv")) == {"truncated": 1}
-    big = b"id,text\n1,one\n2," + b"x" * 5000 + b"\n3,three\n"
-    found = read(tmp_path, "csv", big, "a.csv", max_cell_bytes=1024)
-    assert "too_large" in lost(found) or "bad_row" in lost(found)
-    assert {d["text"] for d in documents(found)} >= {"one", "three"}
+
+
+@pytest.mark.parametrize("cell", [b"x" * 5000, b'"' + b'x, ""y""\n' * 900 + b'"', b'"' + b"x" * 4000 + b'"'])
+def test_a_cell_beyond_the_limit_costs_its_row(tmp_path: Path, cell: bytes) -> None:
+    for tail in (b"", b',"more"'):
+        data = b"id,text,n\n1,one,x\n2," + cell + b",x" + tail + b"\n3,three,x\n"
+        found = read(tmp_path, "csv", data, "a.csv", max_cell_bytes=1024)
+        assert lost(found) == {"too_large": 1}
+        assert [d["text"] for d in documents(found)] == ["one", "three"]
 
 
 def test_csv_encodings(tmp_path: Path) -> None:
