@@ -14,6 +14,10 @@ from pilebuilder.task import Task, Workspace
 
 PIECE, SHARED = 4096, 16
 """Members of the largest group that is compared as one, and how many of the first each piece of a larger one gets."""
+JOINED = 36
+"""Bytes that joining holds of a candidate."""
+STRIDE = 1 << 20
+"""Documents looked at in one go where the corpus does not fit into memory."""
 BESIDE = 256
 """Bytes that verification holds of a candidate beside its shingles."""
 
@@ -122,54 +126,65 @@ def without_repeats(members: np.ndarray, ends: np.ndarray) -> tuple[np.ndarray, 
 def join(task: Task, work: Workspace) -> None:
     """Task: put candidates that any chain of groups connects into the same batch, each batch small enough to verify.
 
-    Holds one byte for each document of the corpus and about 40 for each candidate; groups are mapped file by file.
+    Takes one byte for each document of the corpus and `JOINED` for each candidate: in memory where that fits, else in
+    files of which only what is in use is held. Groups are mapped file by file.
     """
     layout = runs.layout_of(task, work)
     tables = runs.open_all(work, task.inputs, "groups")
-    is_candidate = np.zeros(layout.total, bool)
+    limit = task.params["limit"]
+    is_candidate = runs.scratch(work, "candidates", layout.total, bool, layout.total > limit)
     for table in tables:
         is_candidate[_groups(table)[0]] = True
-    docs = np.flatnonzero(is_candidate)
-    del is_candidate
-    parent = np.arange(len(docs))
+    count = int(np.count_nonzero(is_candidate))
+    external = count * JOINED > 2 * limit
+    docs, parent, load = (runs.scratch(work, name, count, np.int64, external) for name in ("docs", "parent", "load"))
+    batch = runs.scratch(work, "batch", count, np.int32, external)
+    _number(is_candidate, docs, parent)
     for table in tables:
         members, ends = _groups(table)
         clusters.unite_groups(parent, np.searchsorted(docs, members), ends)
+        runs.release(docs, parent)
     clusters.flatten(parent)
-    load = 4 * np.minimum(_shingles(task, work, layout, docs), 2 * SAMPLED) + BESIDE
-    batch = _batches(parent, load, task.params["limit"])
+    _load(task, work, layout, docs, load)
+    batches = clusters.assign_batches(parent, load, limit, batch)
     runs.write(runs.table(doc=docs, batch=batch), work.output("assign.arrow", "assign"))
     for index, table in enumerate(tables):
         members, ends = _groups(table)
         starts = np.append(0, ends[:-1]).astype(np.int64)[: len(ends)]
-        of_group = batch[np.searchsorted(docs, members[starts])]
+        of_group = np.asarray(batch[np.searchsorted(docs, members[starts])])
         order = np.argsort(of_group, kind="stable")
         taken = table.column("members").take(order).combine_chunks() if len(order) else table.column("members")
         routed = pa.table({"batch": of_group[order], "members": taken})
         runs.write(routed, work.output(f"routed-{index:05}.arrow", "routed"))
-    work.facts["batches"] = int(batch.max(initial=-1)) + 1
-    work.facts["candidates"] = len(docs)
-    work.facts["partitions"] = np.unique(layout.partitions(docs)).tolist()
+        runs.release(docs, batch)
+    bounds = np.searchsorted(docs, np.append(layout.bases, layout.total))
+    work.facts["batches"] = batches
+    work.facts["candidates"] = count
+    work.facts["partitions"] = np.flatnonzero(np.diff(bounds)).tolist()
+    for name in ("candidates", "docs", "parent", "load", "batch"):
+        (work.folder / f"{name}.tmp").unlink(missing_ok=True)
+
+
+def _number(is_candidate: np.ndarray, docs: np.ndarray, parent: np.ndarray) -> None:
+    """Document number of each candidate, and each as a component of its own, some at a time."""
+    filled = 0
+    for start in range(0, len(is_candidate), STRIDE):
+        found = np.flatnonzero(is_candidate[start : start + STRIDE]) + start
+        docs[filled : filled + len(found)] = found
+        parent[filled : filled + len(found)] = np.arange(filled, filled + len(found))
+        filled += len(found)
+        runs.release(docs, parent, is_candidate)
 
 
 def _groups(table: pa.Table) -> tuple[np.ndarray, np.ndarray]:
     return runs.unlists(table, "members", 0, table.num_rows)
 
 
-def _shingles(task: Task, work: Workspace, layout: runs.Layout, docs: np.ndarray) -> np.ndarray:
-    """Number of shingles of each candidate, from the files that `scatter` wrote for each part of the corpus."""
-    out = np.zeros(len(docs), np.int64)
+def _load(task: Task, work: Workspace, layout: runs.Layout, docs: np.ndarray, load: np.ndarray) -> None:
+    """Bytes that verification holds of each candidate, by its number of shingles that `scatter` wrote."""
     for table, first in zip(runs.open_all(work, task.inputs, "sizes"), task.params["firsts"], strict=True):
         base = layout.bases[first]
         low, high = np.searchsorted(docs, [base, base + table.num_rows])
-        out[low:high] = runs.column(table, "shingles")[docs[low:high] - base]
-    return out
-
-
-def _batches(root: np.ndarray, load: np.ndarray, limit: int) -> np.ndarray:
-    """Batch number of each candidate (int32): whole components, in order of their first document, up to `limit`."""
-    total = np.bincount(root, load, minlength=len(root)).astype(np.int64)
-    before = np.cumsum(total) - total
-    slot = before // limit
-    _, number = np.unique(slot[root], return_inverse=True)
-    return number.astype(np.int32)
+        shingles = runs.column(table, "shingles")[docs[low:high] - base]
+        load[low:high] = 4 * np.minimum(shingles, 2 * SAMPLED) + BESIDE
+        runs.release(docs, load)

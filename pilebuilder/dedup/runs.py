@@ -6,6 +6,7 @@ numbers relative to its part, so its key depends on its own inputs alone; the `L
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,20 @@ MOST_BUCKETS = 4096
 def allowance(memory: int) -> int:
     """Bytes of data that one task may hold, of a worker's budget: what the baseline leaves, halved for temporaries."""
     return max(16 << 20, (memory - BASELINE) // 2)
+
+
+def scratch(work: Workspace, name: str, size: int, kind: Any, external: bool) -> np.ndarray:
+    """An array of zeros: in memory, or, when it would not fit, `external`, in a file of the task's own folder."""
+    if not external or not size:
+        return np.zeros(size, kind)
+    return np.memmap(work.folder / f"{name}.tmp", kind, "w+", shape=(size,))
+
+
+def release(*arrays: np.ndarray) -> None:
+    """Give back the memory of arrays that lie in files; their content stays there."""
+    for array in arrays:
+        if isinstance(array, np.memmap):
+            array._mmap.madvise(mmap.MADV_DONTNEED)  # type: ignore[attr-defined]
 
 
 def write(table: pa.Table, path: Path) -> None:

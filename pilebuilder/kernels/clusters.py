@@ -52,6 +52,28 @@ def flatten(parent: Any) -> None:
         parent[x] = parent[parent[x]]  # roots are smaller: already flat
 
 
+@kernel(types.int64(INT64S, INDEX, types.int64, types.Array(types.int32, 1, "C")))
+def assign_batches(root: Any, load: Any, limit: Any, batch: Any) -> Any:
+    """Batch of each element: whole components, in order of their first element, up to `limit` of load together.
+
+    `root` is the smallest element of each one's component; `load` is overwritten. Returns the number of batches.
+    """
+    for i in range(len(root)):
+        if root[i] != i:
+            load[root[i]] += load[i]
+    before, last, number = 0, -1, -1
+    for i in range(len(root)):
+        if root[i] == i:
+            slot = before // limit
+            number += slot != last
+            last = slot
+            before += load[i]
+            batch[i] = number
+        else:
+            batch[i] = batch[root[i]]
+    return number + 1
+
+
 COMPONENTS = types.Array(types.int32, 1, "C", readonly=True)
 ALLOWED = types.Array(types.boolean, 2, "C", readonly=True)
 
