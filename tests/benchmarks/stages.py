@@ -73,8 +73,10 @@ def main() -> None:
     print(f"{'stage':10}{'tasks':>6}{'documents':>11}{'MB in':>9}{'CPU s':>8}{'MB/s':>8}")
     for stage, seconds in inline.seconds.items():
         counts = tallies[stage].values()
-        # the read stage counts packed bytes in; its text is what comes out
-        size = sum(c.bytes_out if stage in ("fetch", "read") else c.bytes_in for c in counts) / 1e6
+        # fetch and read count packed bytes in, so what comes out counts; dedup reads sketches, not text
+        came_out = {"fetch": "fetch", "read": "read", "dedup": "filter"}.get(stage)
+        of = tallies[came_out].values() if came_out else counts
+        size = sum(c.bytes_out if came_out else c.bytes_in for c in of) / 1e6
         seen = sum(c.seen for c in counts)
         rate = size / seconds if size else 0.0
         print(f"{stage:10}{inline.tasks[stage]:6}{seen:11,}{size:9.1f}{seconds:8.2f}{rate:8.1f}")
