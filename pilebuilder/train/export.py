@@ -57,7 +57,7 @@ def _json(content: Any) -> str:
 
 
 def _tokenizer_files(tokenizer: Tokenizer, folder: Path, length: int) -> None:
-    """``tokenizer.json`` and its configuration; a kind without such a file is copied as what it is."""
+    """``tokenizer.json`` and its configuration; a kind of tokenizer without such a file is refused."""
     if tokenizer.kind == "json":
         (folder / "tokenizer.json").write_bytes(tokenizer.content)
         data = json.loads(tokenizer.content)

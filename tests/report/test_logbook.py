@@ -73,7 +73,8 @@ def rows() -> list[dict[str, Any]]:
         event(130, "interrupted", step=20, checkpoint=20),
         begin(200, "resume", 20),
         *(step(210 + i, i, 2.0) for i in range(20, 30)),
-        event(240, "rollback", step=29, batches=12),
+        event(240, "rollback", step=20, from_step=29, batches=[18, 30], why="3 skipped"),
+        event(240.5, "moved", to="elsewhere", bytes=1200),
         event(241, "finish", step=30),
     ]
 
@@ -106,7 +107,8 @@ def test_the_page_reads_like_a_notebook() -> None:
     assert "attempt 1, step 10" in text
     assert "2 checkpoints, before steps 5 to 10, 0.2 s each." in text
     assert "Evaluated on val: 2.5000 bits per byte (standard error 0.1000)." in text
-    assert "Rollback: batches 12." in text
+    assert "Went back from step 29 to before step 20, over batches 18 to 29: 3 skipped." in text
+    assert "Moved: to elsewhere, bytes 1,200." in text
     assert "1970-01-01 00:02:09" in text
     assert "1 steps were skipped" in text
     assert "PUE 1.5, 200 gCO2e per kWh; 1 attempts without a reading" in text
@@ -187,7 +189,7 @@ def test_the_report_takes_what_training_left(tmp_path: Path) -> None:
     work = Workspace(root=tmp_path, folder=tmp_path, stage="report")
     with (tmp_path / "runs/one/logbook.jsonl").open("a") as file:  # the run goes on
         file.write(json.dumps(event(300, "note", text="later")) + "\n")
-    assert [len(b.events) for b in trained.books(asked, work)] == [10]
+    assert [len(b.events) for b in trained.books(asked, work)] == [11]
     assert task().key != key
     (tmp_path / "evaluations/b.test.json").write_text(json.dumps(evaluation("other")))
     with pytest.raises(TaskError, match="was changed while"):
