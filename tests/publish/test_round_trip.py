@@ -13,6 +13,7 @@ import pytest
 import zstandard
 
 from pilebuilder.build.run import Build
+from pilebuilder.build.takedown import Wanted, takedown
 from pilebuilder.build.verify import verify
 from pilebuilder.publish import run
 from pilebuilder.publish.corpus import open_corpus
@@ -93,14 +94,14 @@ def test_round_trip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         assert (tmp_path / "pulled/tokens/train_00.bin").read_bytes() == (corpus / "tokens/train_00.bin").read_bytes()
 
         gone = ids(corpus, "Letters")[:2]
-        (tmp_path / "gone.txt").write_text("\n".join(gone) + "\n")
-        recipe.write_text(recipe.read_text() + "maintainer: Ann\n")
+        assert sorted(takedown(corpus, Wanted(ids=tuple(gone))).added) == sorted(gone)
+        text = recipe.read_text().replace("name: mini\n", "name: mini\nversion: '1.1'\n")
+        recipe.write_text(text + "dedup: {takedown: {list: takedown.txt}}\n")
         with pytest.raises(PublishError, match="another state"):
             publish(corpus, recipe)
-        text = recipe.read_text().replace("filter:\n", f"filter:\n  - optout: {{hashes: [{tmp_path / 'gone.txt'}]}}\n")
-        recipe.write_text(text.replace("name: mini\n", "name: mini\nversion: '1.1'\n"))
         build(recipe, corpus)
         assert not set(gone) & set(ids(corpus, "Letters"))
+        assert not set(gone) & set(ids(corpus, "Letters", "test"))
         before = hub.repo(REPO).listing()
         hub.log.clear()
         done = publish(corpus, recipe)
