@@ -26,11 +26,8 @@ def run(corpus: Path, out: Path, config: TrainConfig, *, progress: Progress | No
     """Train on the ``train`` tokens of a built corpus; goes on from the newest whole checkpoint in `out`."""
     need_torch()
     from pilebuilder.train.loop import train
-    from pilebuilder.train.texts import keep_tokenizer
 
-    outcome = train(corpus, out, config, progress=progress)
-    keep_tokenizer(corpus, out)
-    return outcome
+    return train(corpus, out, config, progress=progress)
 
 
 def evaluate(

@@ -20,9 +20,10 @@ import torch
 from pilebuilder.errors import PilebuilderError
 from pilebuilder.train import checkpoint
 from pilebuilder.train.config import TrainConfig
+from pilebuilder.train.loader import open_corpus
 from pilebuilder.train.loss import IGNORE
 from pilebuilder.train.model import GPT
-from pilebuilder.train.shards import Corpus, ShardError
+from pilebuilder.train.shards import ShardError
 
 OVERALL = "overall"
 BUCKET = 4
@@ -234,7 +235,7 @@ def load_model(out: Path) -> tuple[GPT, TrainConfig, dict[str, Any]]:
 def evaluate_run(corpus: Path, out: Path, *, split: str, stride: int | None, tokens: int | None) -> list[Score]:
     """Score the newest checkpoint of a run on a split."""
     model, config, facts = load_model(out)
-    held = Corpus(corpus, split, verify=config.data.verify)
+    held = open_corpus(corpus, config, split, verify=config.data.verify)
     if held.tokenizer != facts["tokenizer"]:
         raise PilebuilderError(
             f"{out} was trained with tokenizer {facts['tokenizer']['name']}, {corpus} has {held.tokenizer['name']}: "

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pilebuilder import train
 from pilebuilder.digest import canonical
 from pilebuilder.errors import RecipeError
 from pilebuilder.models import encoders, gpt2
@@ -119,12 +120,28 @@ def gpt2_corpus(folder: Path) -> Path:
     data = np.frombuffer((TEXT + TEXT[:40]).encode(), np.uint8)
     size = len(TEXT.encode())
     ids, at = encoders.reference(load("gpt2")).encode(data, np.array([0, size, len(data)]))
-    write_shard(folder, "train/00", [(0, ids[: at[1]].tolist()), (1, ids[at[1] :].tolist())], vocabulary=50_257)
-    path = folder / "tokens" / "train_00.json"
-    manifest = json.loads(path.read_bytes())
-    manifest["tokenizer"] = {"name": "gpt2", "sha256": gpt2.digest(), "vocab_size": 50_257, "eod": EOD}
-    path.write_text(canonical(manifest) + "\n")
+    documents = [(0, ids[: at[1]].tolist()), (1, ids[at[1] :].tolist())]
+    for name in ("train/00", "val"):
+        write_shard(folder, name, documents, vocabulary=50_257)
+        path = folder / "tokens" / f"{name.replace('/', '_')}.json"
+        manifest = json.loads(path.read_bytes())
+        manifest["tokenizer"] = {"name": "gpt2", "sha256": gpt2.digest(), "vocab_size": 50_257, "eod": EOD}
+        path.write_text(canonical(manifest) + "\n")
     return folder
+
+
+def test_a_run_under_a_cut_tokenizer_carries_it_and_is_measured_with_it(tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch")
+    pytest.importorskip("safetensors")
+    torch.set_num_threads(1)
+    folder = gpt2_corpus(tmp_path / "corpus")
+    config = small_config(data={"sequence": 32, "vocabulary": 300}, tokens=512)
+    outcome = train.run(folder, tmp_path / "run", config)
+    held = load(str(tmp_path / "run" / "tokenizer.json"))
+    assert held.digest == narrow(load("gpt2"), 300).identity["sha256"]
+    scores = train.evaluate(folder, tmp_path / "run")
+    assert [s.as_json() for s in scores] == [s.as_json() for s in outcome.scores]
+    assert scores[-1].bytes == int(Corpus(folder, "val").text_bytes.sum())
 
 
 def test_a_corpus_under_a_cut_tokenizer_has_the_same_documents(tmp_path: Path) -> None:
