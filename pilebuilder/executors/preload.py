@@ -4,6 +4,7 @@ The collector rests meanwhile: libraries make objects by the hundred thousand an
 the end it never looks at again, in any worker.
 """
 
+import contextlib
 import gc
 import importlib
 
@@ -14,7 +15,9 @@ for _name in (
     "pyarrow.parquet",
     "pilebuilder.kernels.digest",  # the first kernel makes numba load what all kernels need
 ):
-    importlib.import_module(_name)
-importlib.import_module("pyarrow").array([0])  # the first array from a list makes Arrow look for pandas
+    with contextlib.suppress(Exception):  # what fails here fails again in the task that needs it, and is said there
+        importlib.import_module(_name)
+with contextlib.suppress(Exception):
+    importlib.import_module("pyarrow").array([0])  # the first array from a list makes Arrow look for pandas
 gc.freeze()
 gc.enable()
