@@ -223,6 +223,11 @@ def test_the_verbs(trained: tuple[Path, Path], tmp_path: Path) -> None:
     )
     assert run("train", "note", out, "all well")[0] == 0
     assert "all well" in (out / "logbook.jsonl").read_text()
+    code, said = run("train", "logbook", out, "--out", tmp_path / "page")
+    assert (code, said.strip()) == (0, str(tmp_path / "page" / "index.html"))
+    page = (tmp_path / "page" / "index.html").read_text()
+    assert all(word in page for word in ("all well", "Started", "figure-loss-first", "Evaluated on val"))
+    assert "| note | all well |" in (tmp_path / "page" / "logbook.md").read_text()
 
 
 def test_bad_input_is_named(trained: tuple[Path, Path], tmp_path: Path) -> None:
@@ -233,6 +238,7 @@ def test_bad_input_is_named(trained: tuple[Path, Path], tmp_path: Path) -> None:
     assert "not a number of tokens" in run("train", "eval", out, "--tokens", "many")[1]
     assert "the note is empty" in run("train", "note", out, "  ")[1]
     assert "not the folder of a training run" in run("train", "note", tmp_path, "x")[1]
+    assert "not the folder of a training run" in run("train", "logbook", tmp_path)[1]
     assert "cannot name a file" in run("train", "eval", out, "--split", "val", "--name", "//")[1]
     assert run("train", "export", out, "--out", tmp_path / "hub")[0] == 0
     assert "--corpus" in run("train", "eval", tmp_path / "hub")[1]
