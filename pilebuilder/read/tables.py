@@ -212,12 +212,9 @@ def hugging_face(options: HuggingFace, raw: Raw) -> Iterator[Item]:
 
 
 def _streamed(builder: str, path: str, params: dict[str, Any]) -> Iterator[pa.Table]:
-    import os
-
-    os.environ.setdefault("HF_HUB_OFFLINE", "1")
-    os.environ.setdefault("HF_DATASETS_OFFLINE", "1")
     import datasets
 
+    datasets.config.HF_UPDATE_DOWNLOAD_COUNTS = False  # readers never ask the network; this is all `datasets` would
     datasets.disable_progress_bars()
     found = datasets.load_dataset(builder, data_files=[path], split="train", streaming=True, **params)
     for table in found.with_format("arrow").iter(batch_size=256):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -160,6 +162,24 @@ def test_hugging_face_files(tmp_path: Path, name: str) -> None:
     assert [d["text"] for d in documents(found)] == [r["text"] for r in rows()]
     assert [d["key"] for d in documents(found)] == [r["id"] for r in rows()]
     assert json.loads(documents(found)[0]["meta"]) == {"id": "doc-0", "lang": "en"}
+
+
+def test_hugging_face_asks_no_network_and_leaves_the_process_as_it_was(tmp_path: Path) -> None:
+    """In a process of its own: what `datasets` and the Hub's library read from the environment is read once."""
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(jsonl(rows()))
+    code = (
+        "import os, socket, sys\n"
+        "before = dict(os.environ)\n"
+        "def refuse(*a, **k): print('asked', a); os._exit(3)\n"
+        "socket.getaddrinfo = socket.socket.connect = refuse\n"
+        "from pathlib import Path\n"
+        "from tests.read.drive import documents, items\n"
+        "print(len(documents(items('huggingface', Path(sys.argv[1]), 'a.jsonl'))), dict(os.environ) == before)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.split() == [str(len(rows())), "True"]
 
 
 def test_hugging_face_faults(tmp_path: Path) -> None:
