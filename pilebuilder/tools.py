@@ -157,6 +157,35 @@ def datasheet(source: str, write: Path | None, every: bool) -> int:
     return EXIT_DONE
 
 
+def precision_sheet(folder: Path, out: Path | None, seed: int) -> int:
+    """Write random matches of personal data with what stands around them, for a person to judge."""
+    from pilebuilder.report import corpus
+    from pilebuilder.report.papers import precision
+
+    if out is None:
+        raise RecipeError("say where the sheet goes: --write sheet.csv")
+    if out.exists():
+        raise RecipeError(f"{out} exists; give another --write")
+    files = corpus.find_files(folder, out.absolute())
+    content = precision.sheet((text for file in files for text in corpus.texts_of(file.path)), seed)
+    out.write_text(content, encoding="utf-8")
+    print(f"{out}: {content.count(chr(10)) - 1} matches; it holds personal data, keep it to yourself")
+    return EXIT_DONE
+
+
+def precision_read(path: Path) -> int:
+    """Say what a judged sheet means for the recipe."""
+    from pilebuilder.report.papers import precision
+    from pilebuilder.report.stats import wilson
+
+    found = precision.judged(path)
+    for name, (true, n) in found.items():
+        low, high = wilson(true, n)
+        print(f"# {name}: {true} of {n} are what they look like; 95 % interval {low:.2f} to {high:.2f}")
+    print("report:\n  precision: {" + ", ".join(f"{k}: {t / n:.3g}" for k, (t, n) in found.items()) + "}")
+    return EXIT_DONE
+
+
 def audit(build: Build) -> int:
     """Every rule of the recipe on every document that was read: a table, a page, nothing dropped."""
     from pilebuilder import registry

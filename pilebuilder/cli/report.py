@@ -79,3 +79,25 @@ def datasheet(
     from pilebuilder import tools
 
     raise typer.Exit(tools.datasheet(source, write, every))
+
+
+@app.command()
+def precision(
+    source: Annotated[Path, typer.Argument(help="a folder of documents; or with --read, a sheet that is filled in")],
+    write: Annotated[Path | None, typer.Option("--write", help="the sheet to write")] = None,
+    read: Annotated[bool, typer.Option("--read", help="read a filled sheet")] = False,
+    seed: Annotated[int, typer.Option("--seed", min=0)] = 0,
+) -> None:
+    """Judge 100 random matches of each kind of personal data by eye: write the sheet, fill it in, read it.
+
+    The sheet holds personal data: keep it to yourself. What it says goes into the recipe, and the report extrapolates.
+
+    Examples:
+
+      pilebuilder precision corpus/quickstart --write sheet.csv
+
+      pilebuilder precision sheet.csv --read
+    """
+    from pilebuilder import tools
+
+    raise typer.Exit(tools.precision_read(source) if read else tools.precision_sheet(source, write, seed))

@@ -295,3 +295,23 @@ def _plain(raw: BinaryIO, head: bytes) -> Any:
 
         return lzma.LZMAFile(raw)
     return raw
+
+
+def texts_of(path: Path) -> Iterator[str]:
+    """Texts of the documents of one file; what is no document is passed over (`read` counts it)."""
+    import orjson
+
+    if bare(path.name).endswith(".parquet"):
+        import pyarrow.parquet as pq
+
+        for batch in pq.ParquetFile(path).iter_batches(ROWS, columns=["text"], use_threads=False):
+            yield from (text for text in batch.column("text").to_pylist() if text)
+        return
+    for line in opened(path):
+        try:
+            record = orjson.loads(line)
+        except orjson.JSONDecodeError:
+            continue
+        text = record.get("text") if isinstance(record, Mapping) else None
+        if isinstance(text, str):
+            yield text

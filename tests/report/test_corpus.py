@@ -178,3 +178,23 @@ def test_questions_of_a_recipe_without_a_build(tmp_path):
     assert sum(line.state == "open" for line in held) == 40
     with pytest.raises(RecipeError, match="make a report first"):
         fillin.lines(tmp_path, None)
+
+
+def test_a_precision_sheet_is_drawn_filled_and_read(tmp_path):
+    from pilebuilder.report.papers import precision
+
+    texts = [f"Write to person{i}@mail.example.org or =call (415) 555-{1000 + i} now." for i in range(300)]
+    content = precision.sheet(texts, 1)
+    assert content == precision.sheet(iter(texts), 1)
+    assert content != precision.sheet(texts, 2)
+    rows = content.splitlines()
+    assert sum(r.startswith("email,") for r in rows) == sum(r.startswith("phone,") for r in rows) == 100
+    path = tmp_path / "sheet.csv"
+    path.write_text(content)
+    with pytest.raises(RecipeError, match="nothing is judged"):
+        precision.judged(path)
+    path.write_text("\n".join([rows[0], *(r + ("yes" if i % 4 else "no") for i, r in enumerate(rows[1:]))]) + "\n")
+    assert precision.judged(path) == {"email": (75, 100), "phone": (75, 100)}
+    path.write_text("\n".join([rows[0], rows[1] + "perhaps"]))
+    with pytest.raises(RecipeError, match="line 2"):
+        precision.judged(path)
