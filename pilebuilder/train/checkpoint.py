@@ -91,6 +91,11 @@ class Saver:
         self._thread = threading.Thread(target=write)
         self._thread.start()
 
+    @property
+    def finished(self) -> bool:
+        """Whether one was written, or failed, since the last `wait`."""
+        return self._thread is not None and not self._thread.is_alive()
+
     def wait(self) -> dict[str, Any] | None:
         """Let the last one finish; what it took, or None when there is none. Raises what went wrong in it."""
         if self._thread is None:

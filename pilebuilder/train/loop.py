@@ -302,6 +302,8 @@ class Trainer:
                 trouble = found[0], step, found[1]
                 break
         self.waiting.clear()
+        if self.saver.finished:
+            self._saved()
         self.loss = rows[-1]["loss"]
         if self.world.rank == 0:
             self.logbook.step(rows)
