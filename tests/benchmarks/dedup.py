@@ -98,7 +98,7 @@ def main() -> None:
     if wanted in ("all", "growth"):
         figures |= dedup_growth.growth(out=arguments.out)
     if wanted in ("all", "memory"):
-        figures |= dedup_growth.memory()
+        figures |= dedup_growth.memory() | dedup_growth.skew()
     print(json.dumps({k: round(v, 4) if isinstance(v, float) else v for k, v in figures.items()}))
 
 

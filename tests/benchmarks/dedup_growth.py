@@ -12,6 +12,7 @@ import resource
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -59,7 +60,53 @@ def grow(root: Path, documents: int, limit: int, seed: int = 5) -> None:
             ordinal += 1
 
 
-def measure(root: Path, memory: int) -> dict[str, Any]:
+class Private(threading.Thread):
+    """Watches the memory that is this process's own (`RssAnon` of Linux), which a budget must hold.
+
+    What is mapped from files (libraries, inputs of tasks) counts in the peak of the whole, `peak_mib`, but the system
+    takes it back when others need it, and workers share it.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(daemon=True)
+        self.most, self.done = 0, False
+        self.start()
+
+    def run(self) -> None:
+        while not self.done:
+            with open("/proc/self/status") as status:
+                held = next((line for line in status if line.startswith("RssAnon")), "RssAnon: 0")
+            self.most = max(self.most, int(held.split()[1]))
+            time.sleep(0.005)
+
+    def stop(self) -> float:
+        self.done = True
+        return self.most / 1024
+
+
+def same(root: Path, documents: int, limit: int) -> None:
+    """Write partitions of one text over and over, in five variants that differ in a word."""
+    import pyarrow as pa
+
+    from pilebuilder.document import schema
+    from pilebuilder.partition import pieces, write_table
+
+    base = " ".join(f"word{i}" for i in range(40))
+    (root / "parts").mkdir()
+    ordinal = 0
+    for start in range(0, documents, 50_000):
+        rows = range(start, min(start + 50_000, documents))
+        text = [f"{base} end{i % 5}" for i in rows]
+        columns = {"id": [f"{i:032x}" for i in rows], "text": text, "component": ["A"] * len(rows)}
+        table = pa.table(
+            {f.name: pa.array(columns.get(f.name, [None] * len(rows)), f.type) for f in schema()}, schema=schema()
+        )
+        for piece, _ in pieces(table, limit):
+            write_table(piece.combine_chunks(), root / "parts" / f"{ordinal:06}.parquet")
+            ordinal += 1
+
+
+def measure(root: Path, memory: int, exact: bool = True) -> dict[str, Any]:
     """Sketches and every task, in this process: CPU seconds, peak memory, what was found."""
     import pyarrow.parquet as pq
 
@@ -73,9 +120,11 @@ def measure(root: Path, memory: int) -> dict[str, Any]:
         facts = {"component": "A", "documents": pq.read_metadata(path).num_rows}
         name = str(path.relative_to(root))
         partitions.append(Artifact(path=name, sha256=digest, bytes=size, kind="partition", facts=facts))
+    private = Private()
     start, wall = time.process_time(), time.perf_counter()
-    stage = Stage(root, Config(), partitions, memory).run()
+    stage = Stage(root, Config(exact=exact), partitions, memory).run()
     return {
+        "private_mib": private.stop(),
         "cpu": time.process_time() - start,
         "wall": time.perf_counter() - wall,
         "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
@@ -85,10 +134,12 @@ def measure(root: Path, memory: int) -> dict[str, Any]:
     }
 
 
-def fresh(documents: int, memory: int, folder: str | None = None) -> dict[str, Any]:
+def fresh(
+    documents: int, memory: int, folder: str | None = None, steps: tuple[str, ...] = ("grow", "measure")
+) -> dict[str, Any]:
     """Grow in one process, measure in another, so that the first one's memory does not count."""
     with tempfile.TemporaryDirectory(dir=folder) as root:
-        for step in ("grow", "measure"):
+        for step in steps:
             arguments = [
                 sys.executable,
                 "-m",
@@ -164,13 +215,22 @@ def memory(budgets: tuple[int, ...] = (256 << 20,), times: int = 10) -> dict[str
     for budget in budgets:
         found = fresh(times * budget // 1000, budget)
         print(budget >> 20, "MiB:", {k: round(v, 2) for k, v in found.items()})
-        figures |= {f"peak_mib_at_{budget >> 20}": round(found["peak_mib"]), f"cpu_at_{budget >> 20}": found["cpu"]}
+        for name in ("private_mib", "peak_mib", "cpu"):
+            figures[f"{name}_at_{budget >> 20}"] = round(found[name], 1)
     return figures
+
+
+def skew(documents: int = 1_000_000, budget: int = 256 << 20) -> dict[str, float]:
+    """One text a million times, with exact dedup off: every bucket of MinHash holds every document."""
+    found = fresh(documents, budget, steps=("same", "measure-near"))
+    print(f"one text {documents:,} times:", {k: round(v, 2) for k, v in found.items()})
+    assert found["removed"] == documents - 1, found
+    return {"skew_cpu": round(found["cpu"], 1), "skew_private_mib": round(found["private_mib"])}
 
 
 if __name__ == "__main__":
     what, where, count, bound = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
-    if what == "grow":
-        grow(where, count, min(64 << 20, bound // 16))
+    if what in ("grow", "same"):
+        {"grow": grow, "same": same}[what](where, count, min(64 << 20, bound // 16))
     else:
-        print(json.dumps(measure(where, bound)))
+        print(json.dumps(measure(where, bound, exact=what == "measure")))
