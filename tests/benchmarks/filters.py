@@ -289,6 +289,7 @@ def whole_process(texts: list[str], mb: float) -> dict[str, Any]:
 
 def run_ours(source: Path, folder: Path) -> None:
     """The project's own reader, steps and writer of JSON lines, without the bookkeeping of a build."""
+    import pilebuilder.executors.preload  # noqa: F401, I001  (how a worker starts)
     import pyarrow as pa
     import zstandard
 
