@@ -13,6 +13,8 @@ from pilebuilder.report.table import Column, Excerpt, Excerpts, Figure, Prose, S
 
 BESIDE, CLUSTERS = 3, 6
 """Texts of a cluster shown side by side, and how many clusters are shown so."""
+GIANT = 1000
+"""Documents from which on a cluster is worth a person's look, as the dedup stage counts them."""
 
 
 def size_table(facts: Facts) -> Table:
@@ -97,6 +99,20 @@ def largest_table(facts: Facts) -> Table:
         note="Components and similarity are of the first five members. Similarity is the Jaccard index of word"
         " shingles with the document that it duplicates, measured on the texts; 1 is an exact copy.",
         sample="largest clusters",
+    )
+
+
+def giant_clusters(facts: Facts) -> Prose | None:
+    """A warning of clusters so large that a person should look: templates, licences, error pages."""
+    giants = [(size, n) for size, n in facts.clusters["sizes"] if size >= GIANT]
+    if not giants:
+        return None
+    clusters, documents = sum(n for _, n in giants), sum(size * n for size, n in giants)
+    return Prose(
+        text=f"{clusters:,} clusters of {GIANT:,} documents or more hold {documents:,} documents. Such clusters are"
+        " mostly templates, licences or error pages: look at the largest below, and raise `minhash.verify` or set"
+        " `transitive: false` where they join what differs.",
+        warning=True,
     )
 
 
@@ -202,6 +218,7 @@ def section(facts: Facts) -> Section:
         lead=lead,
         blocks=(
             *([figure] if figure else []),
+            *(p for p in (giant_clusters(facts),) if p),
             *(t for t in (method_table(facts), curve_table(facts)) if t),
             size_table(facts),
             largest_table(facts),
