@@ -95,8 +95,8 @@ class Data(Part):
     weights: Literal["natural"] | dict[str, Annotated[float, Field(ge=0)]] = "natural"
     """Share of rows by component. ``natural``: as many as the corpus has tokens of it (the mix decided already)."""
     vocabulary: Annotated[int, Field(ge=257, le=1 << 16)] | None = None
-    """Cut the tokenizer to its first merges, so many ids in all: for networks so small that the head would be most of
-    the work. None: the tokenizer as it is."""
+    """Cut a larger tokenizer to its first merges, so many ids in all: for small networks, whose head would be most
+    of the work. None: the tokenizer as it is."""
     packing: Literal["concat", "best-fit"] = "concat"
     """``concat``: documents one after another, cut every `sequence` tokens. ``best-fit``: only documents longer than a
     row are cut; a small share of places is padding."""

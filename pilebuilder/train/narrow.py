@@ -60,7 +60,9 @@ def narrow(tokenizer: Tokenizer, size: int) -> Narrow:
     data = gpt2.tokenizer_json() if tokenizer.digest == gpt2.digest() else json.loads(tokenizer.content or b"{}")
     model = data.get("model", {})
     if model.get("type") != "BPE" or model.get("ignore_merges"):
-        raise RecipeError(f"data.vocabulary: {tokenizer.name} is not a plain BPE tokenizer.json; leave it out")
+        raise RecipeError(
+            f"data.vocabulary: {tokenizer.name} is not GPT-2 or a plain BPE tokenizer.json; set it to null"
+        )
     old = {**model["vocab"], **{t["content"]: t["id"] for t in data.get("added_tokens") or ()}}
     made: dict[str, tuple[str, str]] = {}
     for merge in model["merges"]:

@@ -80,7 +80,7 @@ class Corpus:
         for shard in self.shards:
             if shard.manifest["tokenizer"] != self.tokenizer:
                 raise ShardError(f"{shard.stem}: made with another tokenizer than {self.shards[0].stem}; build again")
-        self.narrow = None if vocabulary is None else self._narrow(vocabulary)
+        self.narrow = self._narrow(vocabulary) if vocabulary and vocabulary < self.vocabulary else None
         self.components = sorted({row["name"] for s in self.shards for row in s.manifest["components"]})
         self._list_documents()
 

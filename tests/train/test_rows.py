@@ -157,3 +157,4 @@ def test_a_corpus_under_a_cut_tokenizer_has_the_same_documents(tmp_path: Path) -
         assert (corpus.document(i) == corpus.narrow.convert(plain.document(i))).all()
         assert corpus.id(i) == plain.id(i)
     assert (corpus.text_bytes == plain.text_bytes).all()
+    assert open_corpus(folder, small_config(data={"sequence": 32, "vocabulary": 60_000})).narrow is None
