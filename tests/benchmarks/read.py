@@ -28,7 +28,6 @@ from pilebuilder import registry
 from tests.benchmarks import read_memory
 from tests.benchmarks.read_inputs import INPUTS
 from tests.benchmarks.read_rivals import RIVALS
-from tests.read.made import MADE
 from tests.samples import SAMPLES
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -203,6 +202,8 @@ def contests(names: list[str]) -> dict[str, Any]:
 
 def readers(names: list[str]) -> dict[str, Any]:
     """The second table: every reader on its samples, or on a file that is made here when there are none."""
+    from tests.read.made import MADE  # not at the top: it would count in every contestant's memory
+
     figures: dict[str, Any] = {}
     done = {contestants[0].partition(":")[2] for _, contestants in CONTESTS.values()}
     for reader in registry.names("reader"):
