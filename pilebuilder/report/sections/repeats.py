@@ -111,13 +111,14 @@ def repeat_table(facts: Facts) -> Table:
 
 def frequent_table(facts: Facts) -> Table | None:
     """The texts and addresses with most documents, personal data masked."""
+    import pyarrow.compute as pc
+
     from pilebuilder.report.measures.personal import mask
 
     rows = []
     for name, table in facts.repeats.items():
-        for row in table.to_pylist():
-            if row["documents"] > 1:
-                rows.append((row["kind"], -row["documents"], name, row["digest"], row["shown"], row["characters"]))
+        for row in table.filter(pc.greater(table.column("documents"), 1)).to_pylist():
+            rows.append((row["kind"], -row["documents"], name, row["digest"], row["shown"], row["characters"]))
     if not rows:
         return None
     rows.sort()
