@@ -9,6 +9,7 @@ same number of lines. The last line is one JSON object.
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import resource
@@ -75,8 +76,8 @@ def plain(folder: Path) -> int:
     writers: dict[str, Any] = {}
     count = 0
     for path in sorted((folder / "train").iterdir()):
-        with zstandard.open(path, "rb") as stream:
-            for line in stream:
+        with path.open("rb") as raw:
+            for line in io.BufferedReader(zstandard.ZstdDecompressor().stream_reader(raw, read_across_frames=True)):
                 name = orjson.loads(line)["meta"]["pile_set_name"]
                 if name not in writers:
                     out = (folder / "plain" / f"{len(writers)}.jsonl.zst").open("wb")
