@@ -35,7 +35,8 @@ def write(folder: Path, limit: int) -> dict[str, int]:
     tally = Tally()
     (folder / "train").mkdir(parents=True)
     held: list[list[bytes]] = [[] for _ in range(SHARDS)]
-    for n, (kind, text) in enumerate(documents(limit)):
+    for n, (source, text) in enumerate(documents(limit)):
+        kind = source.partition("-")[0]  # message catalogues of all languages are one component
         meta = {"pile_set_name": kind, "id": hashlib.blake2b(str(n).encode(), digest_size=16).hexdigest(), "url": ""}
         line = json.dumps({"text": text, "meta": meta}, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
         held[n % SHARDS].append(line)
