@@ -470,7 +470,7 @@ def position_blocks(models: Sequence[Measured]) -> list[Block]:
     ends = "; ".join(f"{name} from {p[0][1]:.3f} to {p[-1][1]:.3f}" for name, p in points.items())
     figure = Figure(
         name="loss-by-position",
-        title="Later tokens are easier",
+        title="Loss by position in the window",
         subtitle="Nats per token by position in the window, four positions together.",
         draw=draw,
         table="loss-by-position",
