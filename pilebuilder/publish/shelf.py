@@ -218,7 +218,7 @@ def publish(
         url=target, revision=revision, commit=snapshot.manifest.lock, files=len(snapshot.files),
         bytes=sum(i.size for i in snapshot.files.values()), sent=len(sent), sent_bytes=sum(i.size for i in sent),
         removed=len(stray) if delete_stray else 0, stray=[] if delete_stray else stray, tag=revision,
-        manifest=snapshot.manifest,
+        manifest=snapshot.manifest, earlier=before.corpus["version"] if before and latest != revision else None,
     )  # fmt: skip
 
 

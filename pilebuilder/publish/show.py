@@ -60,6 +60,11 @@ def _show_done(done: Done) -> None:
         f"{done.files:,} files, {show_bytes(done.bytes)}, all as the manifest says;"
         f" sent {done.sent:,} files, {show_bytes(done.sent_bytes)}; removed {done.removed:,}"
     )
+    if done.earlier is not None:
+        print(
+            f"version {done.earlier} stays readable there by its tag or commit; if documents were taken out, delete it"
+            " where it is kept (on a Hub: its tag, then squash the history)"
+        )
     for path in done.stray:
         print(f"stray, left alone: {path} (--delete-stray removes it)")
 

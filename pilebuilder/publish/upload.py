@@ -72,6 +72,8 @@ class Done:
     stray: list[str]
     tag: str | None
     manifest: Manifest = field(repr=False)
+    earlier: str | None = None
+    """The version that was there before and stays readable by its tag or commit; None when there was no other."""
 
 
 def compare(snapshot: Snapshot, head: Head | None, before: Manifest | None, *, delete_stray: bool) -> Plan:
@@ -117,6 +119,7 @@ def publish(hub: Hub, revision: str, finish: Finish, *, message: str, delete_str
     """Make a branch (or a pull request's reference) hold the snapshot, verified; returns what was done."""
     sent, sent_bytes, removed, first = 0, 0, 0, True
     seen: str | None = None
+    earlier: str | None = None
     again = _Again(hub)
     while again.more():
         head = hub.head(revision)
@@ -124,6 +127,8 @@ def publish(hub: Hub, revision: str, finish: Finish, *, message: str, delete_str
             raise PublishError("not_found", f"{hub.repo} is not there, or the token may not see it")
         before, log = remote_manifest(hub, head)
         snapshot = finish(before, log)
+        if before and before.lock != snapshot.manifest.lock:
+            earlier = before.corpus["version"]
         if not first:
             _check_race(seen, before, snapshot)
         seen, first = (before.lock if before else None), False
@@ -152,7 +157,7 @@ def publish(hub: Hub, revision: str, finish: Finish, *, message: str, delete_str
         return Done(
             url=hub.url, revision=revision, commit=head.commit, files=len(snapshot.files),
             bytes=sum(i.size for i in snapshot.files.values()), sent=sent, sent_bytes=sent_bytes, removed=removed,
-            stray=plan.stray, tag=tag, manifest=snapshot.manifest,
+            stray=plan.stray, tag=tag, manifest=snapshot.manifest, earlier=earlier,
         )  # fmt: skip
     raise again.gave_up()
 

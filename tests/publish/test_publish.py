@@ -186,6 +186,7 @@ def test_a_new_version_sends_what_changed(corpus: Path, hub: Hub, tmp_path: Path
     new = small.make(tmp_path / "new", version="1.1", without={"train/01-4", "train/01-1"})
     hub.log.clear()
     done = publish(new)
+    assert (first.earlier, done.earlier) == (None, "1.0")
     assert_whole(hub, new)
     assert_whole(hub, corpus, revision="v1.0")
     assert hub.repo(REPO).refs["refs/tags/v1.1"] == done.commit != first.commit
