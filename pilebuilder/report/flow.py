@@ -80,6 +80,6 @@ def _reasons(canvas: Canvas, gate: Gate, x: float, floor: float, cell: float) ->
         lines.append(f"-{rest:,} for {len(gate.left) - REASONS} more reasons")
     y = floor + SIZE - 2
     for line in lines:
-        canvas.text(x, y, fit(line, room + 20, 11), "muted", size=11)
+        canvas.text(x, y, fit(line, room, 11), "muted", size=11)
         y += 15
     return y
