@@ -48,7 +48,8 @@ def measure(setting: Setting, corpus: Corpus, pairs: np.ndarray, similarity: np.
 
     from pilebuilder.dedup import runs
     from pilebuilder.document import text_buffers
-    from pilebuilder.kernels import clusters, minhash, ordering, shinglesets, similarity
+    from pilebuilder.kernels import clusters, minhash, ordering, shinglesets
+    from pilebuilder.kernels import similarity as likeness
 
     data, offsets = text_buffers(pa.array(corpus.texts, pa.large_string()))
     keys, counts = [], np.zeros(0, np.int64)
@@ -80,7 +81,7 @@ def measure(setting: Setting, corpus: Corpus, pairs: np.ndarray, similarity: np.
     hashes, bounds = shinglesets.collect(data, offsets, every, counts, setting.ngram)
     limits = shinglesets.sampling_limits(counts)
     verified = np.arange(len(band))
-    similarity.verify(*groups, hashes, np.append(0, bounds), limits, verified, jaccard=VERIFY)
+    likeness.verify(*groups, hashes, np.append(0, bounds), limits, verified, jaccard=VERIFY)
     clusters.flatten(verified)
     bins = np.digitize(similarity, STEPS + 1e-9)
     share = [float(proposed[bins == i].mean()) if (bins == i).any() else None for i in range(1, len(STEPS))]
