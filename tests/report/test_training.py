@@ -6,10 +6,10 @@ import zstandard
 
 from pilebuilder.ledger import Tally
 from pilebuilder.report import compressed, plan
+from pilebuilder.report.evaluations import bits_per_byte, difficulty, from_perplexity, measured, weighted
 from pilebuilder.report.facts import Facts, Source
 from pilebuilder.report.sections import training
 from pilebuilder.report.sections.composition import Part, weights
-from pilebuilder.report.sections.training import bits_per_byte, difficulty, from_perplexity, weighted
 from pilebuilder.report.site import page_of
 from tests.report.anchors import MODELS, PILE, PILE_BITS
 from tests.report.made import Bench, count, table
@@ -124,8 +124,8 @@ def test_difficulty_needs_both_models_and_a_web_component():
 
 def test_the_test_split_goes_before_validation():
     facts = with_evaluations(evaluated("a", BITS, split="val"), evaluated("b", BITS))
-    assert [m.name for m in training.measured(facts)] == ["b"]
-    assert [m.name for m in training.measured(with_evaluations(evaluated("a", BITS, split="val")))] == ["a"]
+    assert [m.name for m in measured(facts)] == ["b"]
+    assert [m.name for m in measured(with_evaluations(evaluated("a", BITS, split="val")))] == ["a"]
 
 
 def test_the_page_of_models_has_every_block():

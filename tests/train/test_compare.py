@@ -19,7 +19,7 @@ from typer.testing import CliRunner  # noqa: E402
 from pilebuilder.cli import app  # noqa: E402
 from pilebuilder.errors import PilebuilderError  # noqa: E402
 from pilebuilder.report import facts as report_facts  # noqa: E402
-from pilebuilder.report.sections import training  # noqa: E402
+from pilebuilder.report.sections import comparison  # noqa: E402
 from pilebuilder.train import compare, texts  # noqa: E402
 from tests.train.written import byte_config, documents, make_text_corpus  # noqa: E402
 
@@ -122,11 +122,11 @@ def test_one_seed_judges_nothing() -> None:
 
 def test_the_report_shows_the_comparison(result: dict[str, Any]) -> None:
     facts = report_facts.Facts(corpus={}, sources=(), stages={}, comparisons=[result])
-    (table,) = training.comparison_tables(facts)
+    (table,) = comparison.comparison_tables(facts)
     shown = {(r[0], r[1]): r for r in table.rows}
     assert str(shown["Prose", "both"][2]) == "too few (n = 10)"
     assert shown["overall", "all"][4] == result["rows"][-1]["difference"]
-    figure = training.comparison_figure(result, table.name)
+    figure = comparison.comparison_figure(result, table.name)
     assert figure is not None
     assert "overall (all)" in figure.draw(600)
 

@@ -8,23 +8,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
 
-from pilebuilder.report import charts, lines
+from pilebuilder.report import lines
 from pilebuilder.report.cells import TOO_FEW_DOCUMENTS, Cell, Gap, not_measured, too_few
 from pilebuilder.report.compressed import NAME, as_evaluation
+from pilebuilder.report.evaluations import COVERED, OVERALL, Measured, Z, difficulty, measured
 from pilebuilder.report.facts import Facts
+from pilebuilder.report.sections.comparison import comparison_figure, comparison_tables
 from pilebuilder.report.sections.composition import parts_of, weights
 from pilebuilder.report.svg import colour
 from pilebuilder.report.table import Block, Column, Figure, Prose, Section, Table
 
 REASON = "no evaluation of a trained checkpoint in this build"
 ADVICE = "Train with pilebuilder train RECIPE, measure with pilebuilder train eval RUN, then make the report again."
-COVERED = 0.9
-"""Share of the corpus, by effective size, that must have a value before the corpus gets one."""
-Z = 1.959964
-OVERALL = "overall"
-
 PUBLISHED = (
     ("GPT-2 small", 1.2253, "zero-shot"),
     ("GPT-2 medium", 1.0928, "zero-shot"),
@@ -41,70 +37,6 @@ PUBLISHED = (
     ("GPT-Neo 2.7B", 0.7165, "the Pile"),
 )
 """Bits per byte on the Pile's own test split: Gao et al. 2020, tables 2 and 3; GPT-Neo's README."""
-
-
-def bits_per_byte(nats: float, size: int) -> float:
-    """From the summed negative log-likelihood in nats and the UTF-8 bytes of the text."""
-    return nats / (math.log(2) * size)
-
-
-def from_perplexity(perplexity: float, tokens_per_byte: float) -> float:
-    """Bits per byte from the perplexity per token, as the Pile paper converts them."""
-    return math.log2(perplexity) * tokens_per_byte
-
-
-def difficulty(reference: float, own: float, reference_web: float, own_web: float) -> float:
-    """How much more a strong outside model finds a component hard than a model trained on it, web text as the zero."""
-    return (reference - reference_web) - (own - own_web)
-
-
-def weighted(values: Mapping[str, float], share: Mapping[str, float]) -> float:
-    """The corpus value: components by effective size."""
-    total = math.fsum(share[n] for n in values)
-    return math.fsum(values[n] * share[n] for n in values) / total if total else 0.0
-
-
-class Measured:
-    """One evaluation, its rows of the protocol without overlap by component."""
-
-    def __init__(self, held: Mapping[str, Any]) -> None:
-        self.held = held
-        self.name, self.split = str(held["name"]), str(held["split"])
-        self.protocol = next(p for p in held["protocols"] if p["name"] == "segments")
-        self.rows: dict[str, Mapping[str, Any]] = {s["component"]: s for s in self.protocol["scores"]}
-
-    @property
-    def kind(self) -> str:
-        """``run`` or ``import``."""
-        return str(self.held["subject"]["kind"])
-
-    def enough(self, component: str) -> bool:
-        """Whether the component has a value that may be shown."""
-        return component in self.rows and self.rows[component]["documents"] >= TOO_FEW_DOCUMENTS
-
-    def covered(self, share: Mapping[str, float]) -> float:
-        """Share of the corpus in components that have a value."""
-        return math.fsum(share[n] for n in share if self.enough(n))
-
-    def whole(self, share: Mapping[str, float]) -> tuple[float, float | None] | None:
-        """The corpus value by effective size and its standard error; None when too little of it has a value."""
-        names = [n for n in share if self.enough(n) and share[n]]
-        if not names or self.covered(share) < (COVERED - 1e-9) * math.fsum(share.values()):
-            return None
-        value = weighted({n: self.rows[n]["bits_per_byte"] for n in names}, share)
-        errors = [self.rows[n]["standard_error"] for n in names]
-        total = math.fsum(share[n] for n in names)
-        if any(e is None for e in errors):
-            return value, None
-        pairs = zip(names, errors, strict=True)
-        return value, math.sqrt(math.fsum((share[n] * e) ** 2 for n, e in pairs)) / total
-
-
-def measured(facts: Facts) -> list[Measured]:
-    """Evaluations of one split: test, or val when nothing was measured on test; imports last."""
-    found = [Measured(e) for e in facts.evaluations if any(p["name"] == "segments" for p in e["protocols"])]
-    split = "test" if any(m.split == "test" for m in found) else "val"
-    return sorted((m for m in found if m.split == split), key=lambda m: (m.kind == "import", m.name))
 
 
 def _value(m: Measured, component: str) -> tuple[Cell, Cell]:
@@ -354,89 +286,6 @@ def _no_difficulty(own: Measured | None, reference: Measured | None, web: str) -
     if not own.enough(web) or not reference.enough(web):
         return f"too few documents of {web}"
     return ""
-
-
-def comparison_tables(facts: Facts) -> list[Table]:
-    """The same network trained on two corpora; one gap table when there is none."""
-    if not facts.comparisons:
-        return [_comparison_table("training-sets", "Comparison of training sets", None, facts)]
-    return [
-        _comparison_table(
-            "training-sets" if k == 0 else f"training-sets-{k + 1}",
-            f"Comparison of training sets: {held['first']} and {held['second']}",
-            held,
-            facts,
-        )
-        for k, held in enumerate(facts.comparisons)
-    ]
-
-
-def _comparison_table(name: str, title: str, held: Mapping[str, Any] | None, facts: Facts) -> Table:
-    first, second = (held["first"], held["second"]) if held else ("This corpus", "Baseline")
-    rows: list[tuple[Cell, ...]]
-    if held is None:
-        reason = "no comparison in this build; pilebuilder train compare makes one"
-        rows = [(n, not_measured(reason), *[None] * 7) for n in facts.names]
-    else:
-        rows = [_comparison_row(row) for row in held["rows"]]
-    return Table(
-        name=name,
-        title=title,
-        definition="A14",
-        columns=(
-            Column(key="component", title="Component", kind="name"),
-            Column(key="of", title="Held out by"),
-            Column(key="first", title=first, kind="number", digits=4),
-            Column(key="second", title=second, kind="number", digits=4),
-            Column(key="difference", title="Difference", kind="number", digits=4),
-            Column(key="low", title="low", kind="number", digits=4, group="95 % interval"),
-            Column(key="high", title="high", kind="number", digits=4, group="95 % interval"),
-            Column(key="documents", title="Documents", kind="count"),
-            Column(key="verdict", title="Better"),
-        ),
-        rows=tuple(rows),
-        note=str(held["method"]) if held else "",
-        sample=str(held["sample"]) if held else "the test split",
-        interval=str(held["interval"]) if held else "",
-    )
-
-
-def _comparison_row(row: Mapping[str, Any]) -> tuple[Cell, ...]:
-    if row["documents"] < TOO_FEW_DOCUMENTS:
-        return (row["component"], row["of"], too_few(row["documents"]), *[None] * 6)
-    numbers = (row["first"], row["second"], row["difference"], row["low"], row["high"])
-    return (row["component"], row["of"], *numbers, row["documents"], row["verdict"])
-
-
-def comparison_figure(held: Mapping[str, Any], table: str) -> Figure | None:
-    """Differences with their intervals."""
-    rows = [r for r in held["rows"] if r["documents"] >= TOO_FEW_DOCUMENTS and r["low"] is not None]
-    if not rows:
-        return None
-
-    def draw(width: int) -> str:
-        made = [
-            charts.Dots(
-                f"{r['component']} ({r['of']})",
-                (charts.Part(r["difference"], "c1", f"{r['difference']:+.4f}"),),
-                (r["low"], r["high"]),
-                f"{r['difference']:+.4f}",
-            )
-            for r in rows
-        ]
-        return charts.dots(
-            width, made, label="Difference in bits per byte", show=lambda v: f"{v:+.3g}", line=0.0, zero=True
-        )
-
-    return Figure(
-        name=f"figure-{table}",
-        title=f"What {held['second']} changes against {held['first']}",
-        subtitle=f"Bits per byte, {held['second']} minus {held['first']}; below zero {held['second']} is better."
-        " Whiskers: 95 %.",
-        draw=draw,
-        table=table,
-        alt="; ".join(f"{r['component']} ({r['of']}) {r['difference']:+.4f}" for r in rows) + ".",
-    )
 
 
 def position_blocks(models: Sequence[Measured]) -> list[Block]:
