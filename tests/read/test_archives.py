@@ -85,11 +85,11 @@ def test_endless_empty_members_are_stopped_in_time() -> None:
         def read(self, n: int, /) -> bytes:
             return (block * (n // 512 + 1))[:n]
 
-    started = time.perf_counter()
+    started = time.process_time()
     with pytest.raises(StreamError, match="bomb"):
         for _ in tar_members(Endless(), Caps(members=20_000)):
             pass
-    assert time.perf_counter() - started < 10
+    assert time.process_time() - started < 10
 
 
 def test_every_cut_is_known() -> None:

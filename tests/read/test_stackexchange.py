@@ -216,11 +216,11 @@ def test_bad_bytes_cost_one_question(tmp_path: Path) -> None:
 
 
 def test_a_bomb_stops(tmp_path: Path) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     data = seven({"Posts.xml": table([row(1, 1, "a" * (80 << 20))])})
     assert reasons(read(StackExchange(), data, "a.7z", tmp_path)) == ["bomb"]
     assert len(data) < 1 << 20
-    assert time.perf_counter() - started < 60
+    assert time.process_time() - started < 60
 
 
 def test_attributes_do_not_depend_on_what_was_read_before() -> None:

@@ -73,13 +73,13 @@ NAMES = list(hostile(Path("/x"), 1))
 def test_hostile_declarations_are_refused(tmp_path: Path, name: str) -> None:
     secret, listener = tmp_path / "secret.txt", Listener()
     secret.write_text(CANARY)
-    started = time.perf_counter()
+    started = time.process_time()
     with pytest.raises(XmlError) as caught:
         tree(hostile(secret, listener.port)[name], huge=True)
     assert caught.value.reason in ("xml_entities", "xml_limit", "bad_encoding", "truncated")
     assert CANARY not in str(caught.value)
     assert listener.calls == 0
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5
     listener.socket.close()
 
 
