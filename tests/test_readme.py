@@ -13,7 +13,7 @@ import typer
 from pilebuilder import yamlfile
 from pilebuilder.build.run import Build
 from pilebuilder.cli import app
-from pilebuilder.recipe import find_recipe, load_recipe, resolve_recipe
+from pilebuilder.recipe import card_files, find_recipe, load_card, load_recipe, resolve_recipe
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -67,3 +67,11 @@ def test_the_rule_of_your_own_works_as_shown(tmp_path: Path) -> None:
     (tmp_path / "my_rules.py").write_text(code[1].replace("share > self.most", "share < 0"))
     again = Build(load_recipe(recipe), tmp_path / "out", target="filter")
     assert not again.run()["filter"]["A"].dropped
+
+
+def test_all_components_of_the_pile_stand_in_the_table() -> None:
+    named = set(re.findall(r"^\| ([^|]+) \| `([a-z0-9-]+)` \|", README, re.M))
+    cards = {(load_card(stem).name, stem) for stem in card_files() if load_card(stem).pile}
+    assert {name for name, _ in named} == {name for name, _ in cards}
+    assert named <= cards
+    assert len(named) == 22
