@@ -30,7 +30,9 @@ def publish(
     components: Annotated[
         bool, typer.Option("--components/--no-components", help="a config with files of its own per component")
     ] = True,
-    parquet: Annotated[bool, typer.Option("--parquet", help="those files, and the whole once more, as Parquet")] = False,
+    parquet: Annotated[
+        bool, typer.Option("--parquet", help="those files, and the whole once more, as Parquet")
+    ] = False,
     ledger: Annotated[bool, typer.Option("--ledger", help="the ledger too: what happened to every document")] = False,
     tokens: Annotated[bool, typer.Option("--tokens", help="token files too")] = False,
     tokens_only: Annotated[
@@ -91,7 +93,9 @@ def pull(
     source: Annotated[str, typer.Argument(help="ORG/NAME on the Hub, or a folder or bucket")],
     out: Annotated[Path | None, typer.Option("--out", "-o", help="folder for it [default: corpus/NAME]")] = None,
     revision: Annotated[str | None, typer.Option("--revision", help="tag, branch or commit")] = None,
-    components: Annotated[bool, typer.Option("--components", help="the files per component too, and a recipe that reads them")] = False,
+    components: Annotated[
+        bool, typer.Option("--components", help="the files per component too, and a recipe that reads them")
+    ] = False,
     skip: Annotated[
         list[str] | None, typer.Option("--skip", help="leave out reports, ledger or tokens (repeatable)")
     ] = None,

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pilebuilder.build.store import sync
 from pilebuilder.publish.corpus import Corpus
 
 if TYPE_CHECKING:
@@ -154,9 +155,7 @@ class ParquetWriter:
         if self.size:
             self._flush()
         self.writer.close()
-        handle = os.open(self.path, os.O_RDONLY)
-        os.fsync(handle)
-        os.close(handle)
+        sync(self.path)
 
     def abandon(self) -> None:
         self.writer.close()

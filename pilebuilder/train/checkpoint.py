@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import errno
 import json
-import os
 import shutil
 import threading
 import time
@@ -20,6 +19,7 @@ from typing import Any
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from pilebuilder.build.store import sync
 from pilebuilder.digest import digest_file
 from pilebuilder.errors import NoSpaceError, PilebuilderError
 
@@ -43,10 +43,10 @@ def save(folder: Path, step: int, parts: dict[str, Tensors], facts: dict[str, An
             path = partial / f"{name}.safetensors"
             save_file({key: tensor.detach().contiguous().cpu() for key, tensor in parts[name].items()}, path)
             digests[path.name] = digest_file(path)[0]
-            _sync(path)
+            sync(path)
         state = partial / "state.json"
         state.write_text(json.dumps({"step": step, **facts, "files": digests}, indent=1) + "\n")
-        _sync(state)
+        sync(state)
     except Exception as error:
         shutil.rmtree(partial, ignore_errors=True)
         full = getattr(error, "errno", None) == errno.ENOSPC or "No space left" in str(error)
@@ -59,7 +59,7 @@ def save(folder: Path, step: int, parts: dict[str, Tensors], facts: dict[str, An
     if target.exists():  # the same step again, after a damaged or repeated end
         shutil.rmtree(target)
     partial.rename(target)
-    _sync(folder)
+    sync(folder)
     for old in found(folder)[keep:]:
         remove(old)
     return target
@@ -150,11 +150,3 @@ def load(path: Path, part: str) -> Tensors:
     """The tensors of a part, on the CPU."""
     tensors: Tensors = load_file(path / f"{part}.safetensors")
     return tensors
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
