@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pilebuilder import executors, registry
-from pilebuilder.build import guard, publish
+from pilebuilder.build import guard, publish, warm
 from pilebuilder.build.lockfile import STATE, RunLock
 from pilebuilder.build.progress import Meter, Quiet, Sink
 from pilebuilder.build.store import Store, explain_os_error, write_atomic
@@ -174,10 +174,22 @@ class Build:
                 kind, workers, address = self._executor_options
                 self._executor = executors.make(kind, workers, address)
             chosen = [tasks[i] for i in missing]
+            self._compile(chosen)
             for index, manifest in self._executor.run(execute, chosen, str(self.root)):
                 results[missing[index]] = manifest
                 self._account(stage, manifest, reused=False)
         return [m for m in results if m is not None]
+
+    def _compile(self, tasks: Sequence[Task]) -> None:
+        """On the first run on a machine, let the workers share the compilation of what several tasks need."""
+        executor = self._executor
+        if executor is None or min(len(tasks), executor.workers) < 2 or self._executor_options[0] == "ray":
+            return
+        if modules := warm.cold(tasks):
+            self.sink.event("message", text="compiling text kernels (first run on this machine)")
+            for _ in executor.run(warm.load, warm.as_tasks(modules), str(self.root)):
+                pass
+            warm.done(modules)
 
     def _account(self, stage: str, manifest: Manifest, *, reused: bool) -> None:
         self._meters[stage].add(manifest, reused)
