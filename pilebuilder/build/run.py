@@ -181,9 +181,9 @@ class Build:
         return [m for m in results if m is not None]
 
     def _compile(self, tasks: Sequence[Task]) -> None:
-        """On the first run on a machine, let the workers share the compilation of what several tasks need."""
+        """On the first run on a machine, let the workers share the compilation of what tasks need."""
         executor = self._executor
-        if executor is None or min(len(tasks), executor.workers) < 2 or self._executor_options[0] == "ray":
+        if executor is None or executor.workers < 2 or self._executor_options[0] == "ray":
             return
         if modules := warm.cold(tasks):
             self.sink.event("message", text="compiling text kernels (first run on this machine)")

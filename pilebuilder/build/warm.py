@@ -25,14 +25,28 @@ PACKAGE = Path(__file__).parents[1]
 KERNELS = PACKAGE / "kernels"
 FOLDERS = ("dedup", "report")
 """Stages that use most kernels that their files name; the fused pass of clean and filter goes by its steps."""
+_IMPORTED = re.compile(r"^from pilebuilder\.kernels\.(\w+) import", re.M)
 FOLLOWED = ("clean", "filter", "models")
 _NAMED = re.compile(r"^\s*(?:from|import) pilebuilder\.([\w.]+)(?: import ([\w, ]+))?", re.M)
 
 
 def cold(tasks: Sequence[Task]) -> list[str]:
-    """Kernel modules that these tasks will ask for, largest first; none when a run on this machine had them before."""
-    modules = sorted(_kernels(_files(tasks)), key=lambda name: (-(KERNELS / f"{name}.py").stat().st_size, name))
+    """Kernel modules that these tasks will ask for, with those that they import, in an order in which workers seldom
+    meet at one: the ones that others import first, then the large. None when a run on this machine had them before."""
+    levels: dict[str, int] = {}
+    for name in sorted(_kernels(_files(tasks))):
+        _level(name, levels)
+    modules = sorted(levels, key=lambda name: (levels[name], -(KERNELS / f"{name}.py").stat().st_size, name))
     return modules if modules and not _marker(modules).exists() else []
+
+
+def _level(name: str, levels: dict[str, int]) -> int:
+    """How many imports lie below a kernel module, at the most; noted with those of all modules below it."""
+    if name not in levels:
+        source = (KERNELS / f"{name}.py").read_text(encoding="utf-8")
+        below = [inner for inner in _IMPORTED.findall(source) if inner != name]
+        levels[name] = 1 + max((_level(inner, levels) for inner in below), default=-1)
+    return levels[name]
 
 
 def as_tasks(modules: Iterable[str]) -> list[Task]:
