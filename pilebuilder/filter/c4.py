@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 
-@step("c4", version=1)
+@step("c4", version=2)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class C4(RuleStep):
     """C4's rules: lines without a sentence's end, with policy phrases or "javascript" go; so do documents left bare.

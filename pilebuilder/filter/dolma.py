@@ -90,7 +90,7 @@ class DolmaGopher(RuleStep):
         return list(found)
 
 
-@step("dolma-c4", version=1)
+@step("dolma-c4", version=2)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DolmaC4(C4):
     """Dolma's choice of C4's rules: lines that do not end in . ? ! or " go, and nothing else happens ("C4 NoPunc").

@@ -176,7 +176,7 @@ def sentences(d: Any, s: Any, e: Any, size: Any, cls: Any, keys: Any, parts: Any
         k = s
         while k < e and u32(cls, decode(d, k)[0]) & SPACE:
             k += decode(d, k)[1]
-        if ended and (k > s + 1 or (k > s and byte(d, s) != 32)):
+        if (k > s + 1 or (k > s and byte(d, s) != 32)) and (ended or found == 0):
             # white space other than one blank counts as a word, as it does for spaCy's sentencizer
             found += 1
             ended = False

@@ -7,7 +7,7 @@ import unicodedata
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pilebuilder.kernels import c4, lexicon
@@ -89,6 +89,7 @@ def run(
 
 
 @settings(max_examples=400, deadline=None)
+@example(["[]  [][]"], 0, 0, -1, 2)
 @given(
     st.lists(st.one_of(any_text, LINES), min_size=1, max_size=3),
     st.integers(0, 4), st.integers(0, 4), st.sampled_from([-1, 3, 12, 1000]), st.integers(0, 511),
