@@ -11,7 +11,6 @@ import contextlib
 import functools
 import hashlib
 import importlib
-import os
 import re
 import sys
 from collections.abc import Iterable, Sequence
@@ -19,13 +18,13 @@ from pathlib import Path
 from typing import Any
 
 from pilebuilder import registry
+from pilebuilder.kernels.cache import cache_root, imported
 from pilebuilder.task import Task
 
 PACKAGE = Path(__file__).parents[1]
 KERNELS = PACKAGE / "kernels"
 FOLDERS = ("dedup", "report")
 """Stages that use most kernels that their files name; the fused pass of clean and filter goes by its steps."""
-_IMPORTED = re.compile(r"^from pilebuilder\.kernels\.(\w+) import", re.M)
 FOLLOWED = ("clean", "filter", "models")
 _NAMED = re.compile(r"^\s*(?:from|import) pilebuilder\.([\w.]+)(?: import ([\w, ]+))?", re.M)
 
@@ -43,8 +42,7 @@ def cold(tasks: Sequence[Task]) -> list[str]:
 def _level(name: str, levels: dict[str, int]) -> int:
     """How many imports lie below a kernel module, at the most; noted with those of all modules below it."""
     if name not in levels:
-        source = (KERNELS / f"{name}.py").read_text(encoding="utf-8")
-        below = [inner for inner in _IMPORTED.findall(source) if inner != name]
+        below = imported((KERNELS / f"{name}.py").read_bytes())
         levels[name] = 1 + max((_level(inner, levels) for inner in below), default=-1)
     return levels[name]
 
@@ -90,11 +88,12 @@ def _kernels(files: list[Path]) -> set[str]:
         if path in seen or not path.is_file():
             continue
         seen.add(path)
-        for module, names in _NAMED.findall(path.read_text(encoding="utf-8")):
+        source = path.read_text(encoding="utf-8")
+        if ".stats(" in source:  # `Docs.stats`, which most rules measure by
+            found.add("textstats")
+        for module, names in _NAMED.findall(source):
             package, *inner = module.split(".")
             asked = inner[:1] or [name.strip() for name in names.split(",")]
-            if package == "document":  # its `stats` is what most steps measure
-                found.add("textstats")
             if package == "kernels":
                 found |= {name for name in asked if (KERNELS / f"{name}.py").is_file()}
             elif package in FOLLOWED:
@@ -113,8 +112,5 @@ def _sources() -> bytes:
 
 
 def _marker(modules: Iterable[str]) -> Path:
-    # as `pilebuilder.kernels.jit.cache_root`, which cannot be asked without loading numba
-    base = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
-    root = Path(os.environ.get("PILEBUILDER_CACHE") or Path(base) / "pilebuilder")
     digest = hashlib.sha256(_sources() + " ".join(sorted(modules)).encode()).hexdigest()[:16]
-    return root / "kernels" / f"compiled-{digest}"
+    return cache_root() / "kernels" / f"compiled-{digest}"

@@ -13,8 +13,6 @@ import atexit
 import functools
 import hashlib
 import logging
-import os
-import re
 import shutil
 import sys
 import tempfile
@@ -28,9 +26,10 @@ from numba import config, njit, types
 from numba.core import cgutils, entrypoints, event
 from numba.extending import intrinsic
 
+from pilebuilder.kernels.cache import cache_root, imported
+
 log = logging.getLogger("pilebuilder")
 PACKAGE = __name__.rpartition(".")[0]
-_IMPORT = re.compile(rb"^from (pilebuilder\.kernels\.\w+) import", re.M)
 
 BYTES = types.Array(types.uint8, 1, "C", readonly=True)
 INT64S = types.Array(types.int64, 1, "C", readonly=True)
@@ -42,14 +41,6 @@ UINT64 = types.uint64
 
 # inline helper of kernels: compiled into each caller, nothing of its own to cache
 device = njit(nogil=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
-
-
-def cache_root() -> Path:
-    """Folder of this machine's caches (machine code, Unicode tables); losing it costs only time."""
-    if chosen := os.environ.get("PILEBUILDER_CACHE"):
-        return Path(chosen)
-    base = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
-    return Path(base) / "pilebuilder"
 
 
 def kernel(*signatures: Any, **options: Any) -> Callable[[Callable[..., Any]], Any]:
@@ -119,7 +110,7 @@ def _digest(module: str) -> str:
         if name in found or not source:
             continue
         found[name] = Path(source).read_bytes()
-        queue += [line.group(1).decode() for line in _IMPORT.finditer(found[name])]
+        queue += [f"{PACKAGE}.{inner}" for inner in imported(found[name])]
     digest = hashlib.sha256()
     for name in sorted(found):
         digest.update(found[name])

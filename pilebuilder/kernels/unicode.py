@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from pilebuilder.kernels import lexicon
-from pilebuilder.kernels.jit import cache_root
+from pilebuilder.kernels.cache import cache_root
 
 CODE_POINTS = 0x110000
 

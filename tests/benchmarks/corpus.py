@@ -19,7 +19,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from pilebuilder.kernels.jit import cache_root
+from pilebuilder.kernels.cache import cache_root
 
 SAMPLES = Path(__file__).resolve().parents[2] / ".." / "shared" / "samples" / "bulk"
 PACKAGES = [

@@ -10,7 +10,6 @@ import pytest
 from pilebuilder.build import warm
 from pilebuilder.build.progress import Quiet
 from pilebuilder.build.run import Build
-from pilebuilder.kernels import jit
 from pilebuilder.recipe import load_recipe
 from pilebuilder.task import Task
 
@@ -61,7 +60,7 @@ def test_the_marker_lies_in_the_cache_of_kernels(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("PILEBUILDER_CACHE", str(tmp_path / "cache"))
     modules = warm.cold([task("ftfy")])
     warm.done(modules)
-    (marker,) = (jit.cache_root() / "kernels").iterdir()
+    (marker,) = (tmp_path / "cache" / "kernels").iterdir()
     assert marker.name.startswith("compiled-")
     assert warm.cold([task("ftfy")]) == []
     monkeypatch.setenv("PILEBUILDER_CACHE", "/proc/no-such-place")
