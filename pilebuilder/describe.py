@@ -15,11 +15,12 @@ from typing import Any
 import yaml
 
 from pilebuilder import yamlfile
+from pilebuilder.atomic import write_atomic
 from pilebuilder.build.lockfile import STATE, RunLock
 from pilebuilder.build.progress import Sink
 from pilebuilder.build.publish import LOCK
 from pilebuilder.build.run import Build, load_manifests
-from pilebuilder.build.store import link, write_atomic
+from pilebuilder.build.store import link
 from pilebuilder.errors import PilebuilderError, RecipeError
 from pilebuilder.ledger import Tally
 from pilebuilder.recipe import Recipe, resolve_recipe

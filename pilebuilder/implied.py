@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from pilebuilder import yamlfile
-from pilebuilder.build.store import write_atomic
+from pilebuilder.atomic import write_atomic
 from pilebuilder.errors import RecipeError
 from pilebuilder.recipe import Card, Recipe, load_card, resolve_recipe
 

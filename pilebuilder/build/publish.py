@@ -13,7 +13,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pilebuilder.build.store import MANIFEST, link, sync, versions, write_atomic
+from pilebuilder.atomic import sync, write_atomic
+from pilebuilder.build.store import MANIFEST, link, versions
 from pilebuilder.ledger import Tally
 from pilebuilder.task import Artifact, Manifest, canonical, digest_file
 

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from pilebuilder import executors, registry
+from pilebuilder.atomic import write_atomic
 from pilebuilder.build import guard, publish, warm
 from pilebuilder.build.lockfile import STATE, RunLock
 from pilebuilder.build.progress import Meter, Quiet, Sink
-from pilebuilder.build.store import Store, explain_os_error, write_atomic
+from pilebuilder.build.store import Store, explain_os_error
 from pilebuilder.build.worker import execute
 from pilebuilder.errors import PilebuilderError
 from pilebuilder.ledger import Tally

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pilebuilder.atomic import write_atomic
 from pilebuilder.build.lockfile import STATE
 from pilebuilder.build.run import load_manifests
-from pilebuilder.build.store import write_atomic
 from pilebuilder.errors import PilebuilderError, RecipeError
 from pilebuilder.partition import read_table
 from pilebuilder.recipe import Recipe, data_folder, load_recipe

@@ -26,12 +26,12 @@ else with a standard error of about sqrt(J (1 - J) / sample).
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pilebuilder.atomic import write_atomic
 from pilebuilder.errors import PilebuilderError, RecipeError
 from pilebuilder.task import Artifact, Task, Workspace, digest_file
 
@@ -195,7 +195,7 @@ def takedown(folder: Path, ids: list[str], *, whole_cluster: bool = False) -> Ta
         write_table(table, path)
         digest, size = digest_file(path)
         files.append({**entry, "path": path.name, "sha256": digest, "bytes": size})
-    _replace(folder / NAME, _head(index.sketch, files, generation))
+    write_atomic(folder / NAME, _head(index.sketch, files, generation).encode())
     return result
 
 
@@ -227,13 +227,3 @@ def _plan_takedown(
         state[best] = {"survivor": None, "taken": False}
         state[name] = {"survivor": best, "taken": True}
     return state, Takedown(taken, promoted, [i for i in ids if i not in held])
-
-
-def _replace(path: Path, text: str) -> None:
-    """Write a file in one step: the old content is there until the new one is, whole and synced."""
-    temporary = path.with_suffix(".tmp")
-    with temporary.open("w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.rename(path)

@@ -18,6 +18,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pilebuilder.atomic import sync, write_atomic
 from pilebuilder.fetch.base import Item
 from pilebuilder.task import canonical, digest_file
 
@@ -114,20 +115,16 @@ class RawStore:
         """Make a finished download the content of an item: object first, then the record that names it."""
         target = self.object(evidence.sha256)
         target.parent.mkdir(parents=True, exist_ok=True)
-        _sync(part)
+        sync(part)
         part.chmod(0o444)
         part.rename(target)
-        _sync(target.parent)
+        sync(target.parent)
         self.note(item, evidence)
 
     def note(self, item: Item, evidence: Evidence) -> None:
         """Write or renew the record of an item."""
-        path = self.record(item_key(item))
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name}.{os.getpid()}")
-        temporary.write_text(json.dumps(asdict(evidence), sort_keys=True, ensure_ascii=False))
-        _sync(temporary)
-        temporary.rename(path)
+        record = json.dumps(asdict(evidence), sort_keys=True, ensure_ascii=False)
+        write_atomic(self.record(item_key(item)), record.encode())
 
     def place(self, evidence: Evidence, target: Path) -> None:
         """Give a corpus its own name for an object: a hard link, or a copy on another file system."""
@@ -177,11 +174,3 @@ class RawStore:
 
 def _files(folder: Path) -> Iterator[Path]:
     yield from sorted(p for p in folder.rglob("*") if p.is_file()) if folder.exists() else ()
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -8,7 +8,6 @@ together in the order of their names, parts are the file again, byte for byte; `
 from __future__ import annotations
 
 import hashlib
-import struct
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -16,11 +15,12 @@ from pathlib import Path
 
 from pilebuilder.build.publish import LOCK
 from pilebuilder.build.verify import group
+from pilebuilder.errors import PilebuilderError
+from pilebuilder.frames import SeekableFile
 from pilebuilder.publish.corpus import Corpus
 from pilebuilder.publish.manifest import Item, made
 from pilebuilder.publish.pieces import Made
 from pilebuilder.publish.problem import PublishError
-from pilebuilder.publish.writers import SEEKABLE, SKIPPABLE
 
 OPTIONAL = ("ledger", "tokens")
 """Groups of the lock's files that are published only on request."""
@@ -146,20 +146,14 @@ def _cuts(path: Path, size: int, limit: int) -> Iterator[tuple[int, int]]:
 
 def _frames(path: Path) -> list[int]:
     """Compressed sizes of a file's frames from zstd's seek table; empty when there is none."""
-    with path.open("rb") as stream:
-        size = stream.seek(0, 2)
-        if size < 17:
-            return []
-        stream.seek(size - 9)
-        count, _, magic = struct.unpack("<IBI", stream.read(9))
-        length = count * 8 + 9
-        if magic != SEEKABLE or length + 8 > size:
-            return []
-        stream.seek(size - length - 8)
-        if struct.unpack("<II", stream.read(8)) != (SKIPPABLE, length):
-            return []
-        table = stream.read(count * 8)
-    return [packed for packed, _ in struct.iter_unpack("<II", table)]
+    import numpy as np
+
+    try:
+        with SeekableFile(path) as file:
+            sizes: list[int] = np.diff(file.packed).tolist()
+            return sizes
+    except PilebuilderError:
+        return []
 
 
 def _digest(path: Path, start: int, stop: int) -> str:

@@ -20,7 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pilebuilder.build.store import explain_os_error, write_atomic
+from pilebuilder.atomic import write_atomic
+from pilebuilder.build.store import explain_os_error
 from pilebuilder.digest import canonical, digest_file
 from pilebuilder.publish.corpus import SPLITS, Corpus
 from pilebuilder.publish.problem import PublishError

@@ -17,9 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from pilebuilder.atomic import sync, write_atomic
 from pilebuilder.build.lockfile import STATE, RunLock
 from pilebuilder.build.publish import LOCK, lock_digest
-from pilebuilder.build.store import explain_os_error, sync, write_atomic
+from pilebuilder.build.store import explain_os_error
 from pilebuilder.build.verify import PULLED, check_file, group, verify
 from pilebuilder.digest import digest_file
 from pilebuilder.publish import manifest as manifests

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import struct
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pilebuilder.build.store import sync
+from pilebuilder.atomic import sync
+from pilebuilder.frames import FrameWriter
 from pilebuilder.publish.corpus import Corpus
 
 if TYPE_CHECKING:
@@ -18,8 +16,6 @@ FRAME = 4 << 20
 GROUP = 16 << 20
 """Bytes of JSON lines that become one row group of Parquet, about; so much is held for each component."""
 LEVEL = 3
-SKIPPABLE, SEEKABLE = 0x184D2A5E, 0x8F92EAB1
-"""Magic numbers of the frame that holds a seek table, and of its end."""
 PLAIN = {"origin_offset": "int64", "copy": "int64"}
 STRINGS = ("url", "date", "licence", "meta", "origin_file")
 
@@ -62,55 +58,29 @@ def _signal_kinds(corpus: Corpus, names: list[str]) -> dict[str, str]:
 
 
 class LinesWriter:
-    """JSON lines in independent zstd frames of about 4 MiB, each with its size and a checksum, and a seek table.
+    """JSON lines in zstd frames of about 4 MiB with a seek table, as in the shards.
 
-    As in the shards, any reader may start at any frame, and a file above a Hub's limit can be cut between frames.
+    A file above a Hub's limit can be cut between frames.
     """
 
     def __init__(self, path: Path) -> None:
-        import zstandard
-
         self.path, self.documents, self.line_bytes = path, 0, 0
-        self.out = path.open("wb")
-        self.compressor = zstandard.ZstdCompressor(level=LEVEL, write_checksum=True, write_content_size=True)
-        self.held: list[bytes] = []
-        self.size = 0
-        self.frames: list[tuple[int, int]] = []
+        self.out = FrameWriter(path, FRAME, LEVEL)
 
     def write(self, lines: Any, chosen: np.ndarray) -> None:
         """Add the chosen lines (a large-binary array and a mask)."""
-        data, count = _chosen(lines, chosen)
-        self.documents += count
+        data, offsets = _chosen(lines, chosen)
+        self.documents += len(offsets) - 1
         self.line_bytes += len(data)
-        self.held.append(data)
-        self.size += len(data)
-        if self.size >= FRAME:
-            self._flush()
-
-    def _flush(self) -> None:
-        packed = self.compressor.compress(b"".join(self.held))
-        self.out.write(packed)
-        self.frames.append((len(packed), self.size))
-        self.held, self.size = [], 0
+        self.out.write(data, offsets)
 
     def close(self) -> None:
-        if self.size:
-            self._flush()
-        if self.documents:
-            self.out.write(seek_table(self.frames))
-        self.out.flush()
-        os.fsync(self.out.fileno())
         self.out.close()
+        sync(self.path)
 
     def abandon(self) -> None:
-        self.out.close()
+        self.out.file.close()
         self.path.unlink(missing_ok=True)
-
-
-def seek_table(frames: Sequence[tuple[int, int]]) -> bytes:
-    """The last frame of a file in zstd's seekable format, from (compressed, content) bytes of each frame."""
-    body = b"".join(struct.pack("<II", *sizes) for sizes in frames) + struct.pack("<IBI", len(frames), 0, SEEKABLE)
-    return struct.pack("<II", SKIPPABLE, len(body)) + body
 
 
 class ParquetWriter:
@@ -130,10 +100,10 @@ class ParquetWriter:
 
     def write(self, lines: Any, chosen: np.ndarray) -> None:
         """Add the chosen lines (a large-binary array and a mask)."""
-        data, count = _chosen(lines, chosen)
-        self.documents += count
+        data, offsets = _chosen(lines, chosen)
+        self.documents += len(offsets) - 1
         self.line_bytes += len(data)
-        self.held.append(data)
+        self.held.append(data.tobytes())
         self.size += len(data)
         if self.size >= GROUP:
             self._flush()
@@ -162,13 +132,12 @@ class ParquetWriter:
         self.path.unlink(missing_ok=True)
 
 
-def _chosen(lines: Any, chosen: np.ndarray) -> tuple[bytes, int]:
-    """The bytes of the chosen lines, one after another, and their number."""
+def _chosen(lines: Any, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The bytes of the chosen lines, one after another, and the offset of each, from 0."""
     import numpy as np
     import pyarrow as pa
 
     from pilebuilder.document import text_buffers
 
-    kept = lines.filter(pa.array(chosen))
-    data, offsets = text_buffers(kept)
-    return np.asarray(data[offsets[0] : offsets[-1]]).tobytes(), len(kept)
+    data, offsets = text_buffers(lines.filter(pa.array(chosen)))
+    return np.asarray(data[offsets[0] : offsets[-1]]), offsets - offsets[0]

@@ -13,8 +13,8 @@ import numpy as np
 
 from pilebuilder.document import text_buffers
 from pilebuilder.errors import TaskError
+from pilebuilder.frames import FrameWriter
 from pilebuilder.shard.columns import ParquetShard
-from pilebuilder.shard.frames import FrameWriter
 from pilebuilder.shard.lines import json_lines
 from pilebuilder.shard.summary import Summary
 from pilebuilder.task import Artifact, Task, Workspace

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from pilebuilder.errors import TaskError
+from pilebuilder.frames import SeekableFile
 from pilebuilder.models import encoders
 from pilebuilder.models.vocabulary import Tokenizer, load
 from pilebuilder.task import Task, Workspace, digest_file
 from pilebuilder.tokenize.lines import Lines, Scanner
-from pilebuilder.tokenize.seekable import SeekableFile
 from pilebuilder.tokenize.writer import TokenWriter
 
 CHECK_BYTES = 64 << 10

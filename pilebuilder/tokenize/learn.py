@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from pilebuilder.errors import PilebuilderError
-from pilebuilder.tokenize.seekable import SeekableFile
+from pilebuilder.frames import SeekableFile
 from pilebuilder.units import show_bytes
 
 END = "<|endoftext|>"

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 
 from pilebuilder.errors import PilebuilderError
+from pilebuilder.frames import SeekableFile
 from pilebuilder.tokenize import megatron, sidecar
-from pilebuilder.tokenize.seekable import SeekableFile
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

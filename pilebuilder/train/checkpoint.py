@@ -19,7 +19,7 @@ from typing import Any
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from pilebuilder.build.store import sync
+from pilebuilder.atomic import sync
 from pilebuilder.digest import digest_file
 from pilebuilder.errors import NoSpaceError, PilebuilderError
 

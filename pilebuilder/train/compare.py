@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from pilebuilder.build.store import write_atomic
+from pilebuilder.atomic import write_atomic
 from pilebuilder.errors import PilebuilderError
 from pilebuilder.train import scoring, texts
 from pilebuilder.train.config import TrainConfig

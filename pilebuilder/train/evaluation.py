@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from pilebuilder.build.store import write_atomic
+from pilebuilder.atomic import write_atomic
 from pilebuilder.errors import PilebuilderError
 from pilebuilder.train import cloze, scoring, texts
 from pilebuilder.train.shards import Corpus

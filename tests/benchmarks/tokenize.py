@@ -146,8 +146,8 @@ def rival_lines(shard: Path, folder: Path, *, stock: bool) -> float:
 
 def our_lines(done: Any, folder: Path) -> tuple[float, int]:
     """Arrow columns in memory to jsonl.zst: what JsonlWriter does, with our default of level 3 and 4 MiB frames."""
+    from pilebuilder.frames import FrameWriter
     from pilebuilder.partition import read_table
-    from pilebuilder.shard.frames import FrameWriter
     from pilebuilder.shard.lines import json_lines
 
     tables = [read_table(done.root / p.path) for p in done.partitions()]
@@ -166,10 +166,10 @@ def same_ids(done: Any, root: Path) -> tuple[int, int]:
     """Documents compared with the reference tokenizer (tiktoken), and how many of them differ."""
     import numpy as np
 
+    from pilebuilder.frames import SeekableFile
     from pilebuilder.models import encoders
     from pilebuilder.models.vocabulary import load
     from pilebuilder.tokenize.lines import Scanner
-    from pilebuilder.tokenize.seekable import SeekableFile
     from tests.tokenize.reading import MegatronFile
 
     reference = encoders.reference(load("gpt2"))

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from pilebuilder.build.store import MANIFEST, Store, link, write_atomic
+from pilebuilder.atomic import write_atomic
+from pilebuilder.build.store import MANIFEST, Store, link
 from pilebuilder.build.worker import execute
 from pilebuilder.errors import ConservationError, NoSpaceError, TaskError
 from pilebuilder.partition import read_table

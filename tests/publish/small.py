@@ -14,8 +14,8 @@ import pyarrow.parquet as pq
 
 from pilebuilder.build.publish import LOCK, lock_digest
 from pilebuilder.digest import digest_file
+from pilebuilder.frames import FrameWriter
 from pilebuilder.ledger import Journal, Tally
-from pilebuilder.shard.frames import FrameWriter
 
 COMPONENTS = ("Letters", "Books (old)", "Pages")
 SHARDS = ("train/00", "train/01", "train/02", "val", "test")

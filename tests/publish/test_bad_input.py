@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 
+from pilebuilder import frames
 from pilebuilder.build.lockfile import RunLock
 from pilebuilder.build.publish import lock_digest
 from pilebuilder.build.verify import verify
 from pilebuilder.errors import LockedError, NoSpaceError
 from pilebuilder.publish import hub as clients
-from pilebuilder.publish import writers
 from pilebuilder.publish.layout import Limits
 from pilebuilder.publish.problem import PublishError, clean
 from pilebuilder.publish.pull import HubSource, pull
@@ -99,7 +99,7 @@ def test_disk_full_in_the_upload_cache(corpus: Path, hub: Hub, monkeypatch: pyte
 
     shutil.rmtree(corpus / ".pilebuilder")
     with monkeypatch.context() as patch:
-        patch.setattr(writers.LinesWriter, "_flush", full)
+        patch.setattr(frames.FrameWriter, "_flush", full)
         with pytest.raises(NoSpaceError):
             publish(corpus)
     assert not list((corpus / ".pilebuilder/publish").glob("*.tmp")), "unfinished files are removed"

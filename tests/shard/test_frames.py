@@ -11,7 +11,7 @@ import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pilebuilder.shard.frames import FrameWriter
+from pilebuilder.frames import FrameWriter
 from tests.shard.reading import content
 
 
@@ -70,6 +70,6 @@ def test_a_flipped_byte_is_noticed(tmp_path: Path) -> None:
 
 
 def test_a_line_above_the_format_limit_spans_frames(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pilebuilder.shard.frames.LARGEST_FRAME", 1000)
+    monkeypatch.setattr("pilebuilder.frames.LARGEST_FRAME", 1000)
     raw = write(tmp_path / "a", [[b"y" * 2500 + b"\n", b"z\n"]], 10)
     assert [len(f) for f in frames(raw)] == [1000, 1000, 501, 2]

@@ -12,11 +12,10 @@ import zstandard
 
 from pilebuilder.build.worker import execute
 from pilebuilder.errors import PilebuilderError, TaskError
+from pilebuilder.frames import FrameWriter, SeekableFile
 from pilebuilder.models import encoders
-from pilebuilder.shard.frames import FrameWriter
 from pilebuilder.task import Task, digest_file
 from pilebuilder.tokenize.lines import Scanner
-from pilebuilder.tokenize.seekable import SeekableFile
 from tests.mix.building import MiniBuild
 from tests.tokenize.reading import MegatronFile
 

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from pilebuilder.errors import PilebuilderError
+from pilebuilder.frames import SeekableFile
 from pilebuilder.models import encoders
 from pilebuilder.models.vocabulary import load
 from pilebuilder.tokenize import megatron, sidecar
-from pilebuilder.tokenize.seekable import SeekableFile
 from pilebuilder.tokenize.trace import TokenFile, trace_id, trace_offset
 from tests.mix.building import MiniBuild
 from tests.shard.reading import documents
