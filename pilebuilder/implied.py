@@ -14,8 +14,9 @@ import yaml
 
 from pilebuilder import yamlfile
 from pilebuilder.atomic import write_atomic
+from pilebuilder.card import Card, load_card
 from pilebuilder.errors import RecipeError
-from pilebuilder.recipe import Card, Recipe, load_card, resolve_recipe
+from pilebuilder.recipe import Recipe, resolve_recipe
 
 READERS = {
     ".jsonl": "jsonl",

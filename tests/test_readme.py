@@ -12,8 +12,9 @@ import typer
 
 from pilebuilder import yamlfile
 from pilebuilder.build.run import Build
+from pilebuilder.card import card_files, load_card
 from pilebuilder.cli import app
-from pilebuilder.recipe import card_files, find_recipe, load_card, load_recipe, resolve_recipe
+from pilebuilder.recipe import find_recipe, load_recipe, resolve_recipe
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -7,16 +7,9 @@ from pathlib import Path
 import pytest
 
 from pilebuilder import yamlfile
+from pilebuilder.card import card_files, data_folder, load_card
 from pilebuilder.errors import RecipeError
-from pilebuilder.recipe import (
-    card_files,
-    data_folder,
-    find_recipe,
-    json_schema,
-    load_card,
-    load_recipe,
-    resolve_recipe,
-)
+from pilebuilder.recipe import find_recipe, json_schema, load_recipe, resolve_recipe
 
 GOOD = """\
 name: tiny

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 from pilebuilder.atomic import write_atomic
 from pilebuilder.build.lockfile import STATE
 from pilebuilder.build.run import load_manifests
+from pilebuilder.card import data_folder
 from pilebuilder.errors import PilebuilderError, RecipeError
 from pilebuilder.partition import read_table
-from pilebuilder.recipe import Recipe, data_folder, load_recipe
+from pilebuilder.recipe import Recipe, load_recipe
 
 if TYPE_CHECKING:
     import pyarrow as pa

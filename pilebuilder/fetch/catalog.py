@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from pilebuilder import registry, yamlfile
+from pilebuilder.card import Card, card_files, load_card
 from pilebuilder.errors import RecipeError
 from pilebuilder.fetch.base import Fetcher, FetchError, Item
 from pilebuilder.fetch.http import Http
 from pilebuilder.fetch.select import MEAN_DOCUMENT_BYTES, select, want
-from pilebuilder.recipe import Card, Entry, card_files, load_card
+from pilebuilder.recipe import Entry
 from pilebuilder.units import Take, parse_take, show_bytes
 
 ACCESS = {"open": "open", "opt_in": "opt-in", "local_only": "local only"}

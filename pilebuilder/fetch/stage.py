@@ -21,9 +21,10 @@ from pilebuilder.errors import RecipeError
 from pilebuilder.fetch.base import Fetcher, FetchError, Item, LeftOut, safe_name
 from pilebuilder.fetch.policy import Policy
 from pilebuilder.fetch.select import MEAN_DOCUMENT_BYTES, select, want
-from pilebuilder.recipe import Size, Strict
+from pilebuilder.recipe import Size
 from pilebuilder.task import Phases, Task, batches
 from pilebuilder.units import Take
+from pilebuilder.yamlfile import Strict
 
 if TYPE_CHECKING:
     from pilebuilder.fetch.web import Web

@@ -7,8 +7,9 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from pilebuilder.mix.weights import By, Policy
-from pilebuilder.recipe import Size, Strict
+from pilebuilder.recipe import Size
 from pilebuilder.units import parse_size
+from pilebuilder.yamlfile import Strict
 
 
 class Holdout(Strict):

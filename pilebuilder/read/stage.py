@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pydantic import Field
 
 from pilebuilder import registry
-from pilebuilder.recipe import Size, Strict
+from pilebuilder.recipe import Size
 from pilebuilder.task import Artifact, Manifest, Phases, Task, View
+from pilebuilder.yamlfile import Strict
 
 if TYPE_CHECKING:
     from pilebuilder.recipe import Component

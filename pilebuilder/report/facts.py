@@ -32,7 +32,7 @@ class Source:
     slug: str
     epochs: float
     card: Mapping[str, Any]
-    """The card as plain values (`pilebuilder.recipe.Card`)."""
+    """The card as plain values (`pilebuilder.card.Card`)."""
 
     @property
     def title(self) -> str:

@@ -396,7 +396,7 @@ def answers(view: View, config: Config) -> dict[str, Any]:
 
 def template_digests() -> dict[str, str]:
     """Digest of each template and stylesheet: an edited template makes the pages anew."""
-    from pilebuilder.recipe import data_folder
+    from pilebuilder.card import data_folder
     from pilebuilder.task import digest_file
 
     files = sorted(p for p in data_folder("reports").iterdir() if p.is_file())

@@ -174,7 +174,7 @@ def page_of(section: Section) -> str:
 
 
 def templates_folder() -> Path:
-    from pilebuilder.recipe import data_folder
+    from pilebuilder.card import data_folder
 
     return data_folder("reports")
 

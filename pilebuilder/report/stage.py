@@ -7,9 +7,10 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from pilebuilder.recipe import Size, Strict
+from pilebuilder.recipe import Size
 from pilebuilder.registry import stage
 from pilebuilder.task import Phases, View
+from pilebuilder.yamlfile import Strict
 
 
 class Sample(Strict):

@@ -8,9 +8,10 @@ from typing import ClassVar
 
 from pydantic import Field, field_validator
 
-from pilebuilder.recipe import Size, Strict
+from pilebuilder.recipe import Size
 from pilebuilder.registry import stage
 from pilebuilder.task import Artifact, Phases, Task, View
+from pilebuilder.yamlfile import Strict
 
 FIELDS = ("url", "date", "licence", "meta", "origin_file", "origin_offset", "copy")
 """Columns that may stand in ``meta`` beside ``signal.*``; component (as pile_set_name) and id always do, first."""

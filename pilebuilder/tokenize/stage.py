@@ -7,9 +7,9 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from pilebuilder.recipe import Strict
 from pilebuilder.registry import stage
 from pilebuilder.task import Artifact, Phases, Task, View
+from pilebuilder.yamlfile import Strict
 
 Engine = Literal["auto", "gigatoken", "tiktoken", "tokenizers", "sentencepiece"]
 Format = Literal["megatron", "nanogpt", "llmc", "olmo", "datatrove"]

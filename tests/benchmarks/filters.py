@@ -190,7 +190,7 @@ def run_line() -> None:
     import yaml
 
     from pilebuilder import registry
-    from pilebuilder.recipe import data_folder
+    from pilebuilder.card import data_folder
     from pilebuilder.steps import parse_spec
 
     web = yaml.safe_load((data_folder("pipelines") / "web.yaml").read_text(encoding="utf-8"))

@@ -22,7 +22,7 @@ from typing import Any
 import yaml
 import zstandard
 
-from pilebuilder.recipe import data_folder
+from pilebuilder.card import data_folder
 from tests.benchmarks import corpus
 from tests.benchmarks.quickstart import _descendants as descendants
 

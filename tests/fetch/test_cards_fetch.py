@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from pilebuilder.card import card_files, load_card
 from pilebuilder.fetch import catalog
 from pilebuilder.fetch.clock import FakeClock
 from pilebuilder.fetch.connect import ALLOW_PRIVATE
-from pilebuilder.recipe import card_files, load_card
 from tests.fetch import upstreams, upstreams_api
 from tests.fetch.server import Server, running
 from tests.fetch.support import Outcome, recipe, run

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from pilebuilder import registry
+from pilebuilder.card import data_folder
 from pilebuilder.filter.audit import audit
 from pilebuilder.filter.auditpage import histogram, write
-from pilebuilder.recipe import data_folder
 from tests.models.docs import docs
 
 TEXTS = [

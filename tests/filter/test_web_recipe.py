@@ -15,8 +15,9 @@ import zstandard
 
 from pilebuilder.build.run import Build
 from pilebuilder.build.verify import verify
+from pilebuilder.card import data_folder
 from pilebuilder.ledger import Tally
-from pilebuilder.recipe import data_folder, load_recipe
+from pilebuilder.recipe import load_recipe
 from tests import mini
 from tests.read.fixtures import warc_record
 

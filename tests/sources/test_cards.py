@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from pilebuilder import registry
+from pilebuilder.card import card_files, load_card
 from pilebuilder.fetch import catalog
 from pilebuilder.fetch.base import Want
 from pilebuilder.fetch.web import Web
-from pilebuilder.recipe import card_files, load_card
 
 # Gao et al. 2020, table 1: raw GiB, weight %, epochs, effective GiB, mean KiB; then documents and bytes.
 TABLE = """
@@ -137,7 +137,7 @@ def test_the_pile_recipe_names_all_22(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("GITHUB_TOKEN", raising=False)
     monkeypatch.delenv("USPTO_API_KEY", raising=False)
-    from pilebuilder.recipe import data_folder
+    from pilebuilder.card import data_folder
 
     found = list(catalog.preview(data_folder("pipelines") / "pile.yaml", ask=False))
     assert [f.name for f in found] == [r[1] for r in ROWS]
