@@ -43,6 +43,15 @@ def too_few(n: int) -> Gap:
 Cell = str | int | float | bool | Gap | None
 
 
+def enough(n: int, value: Cell) -> Cell:
+    """The value, or "too few" when it rests on fewer documents than a finding needs.
+
+    >>> enough(30, 0.5), str(enough(29, 0.5))
+    (0.5, 'too few (n = 29)')
+    """
+    return value if n >= TOO_FEW_DOCUMENTS else too_few(n)
+
+
 def scale_of(values: Iterable[Cell]) -> tuple[str, int]:
     """The unit, and its bytes, in which the largest of these sizes is at least 1.
 

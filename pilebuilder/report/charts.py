@@ -138,12 +138,14 @@ def bars(
 
 @dataclass(frozen=True, slots=True)
 class Dots:
-    """A row of a dot plot: marks at values, a whisker, values written behind."""
+    """A row of a dot plot: marks at values, whiskers, values written behind."""
 
     label: str
     marks: tuple[Part, ...]
     whisker: tuple[float, float] | None = None
     value: str = ""
+    whiskers: tuple[tuple[float, float] | None, ...] = ()
+    """One for each mark, when marks have their own; drawn above each other."""
 
 
 def dots(
@@ -154,37 +156,44 @@ def dots(
     show: Format = short_count,
     title: str = "",
     key: Sequence[tuple[str, str]] = (),
-    line: float | None = None,
-    line_label: str = "",
+    lines: Sequence[tuple[float, str]] = (),
     zero: bool = True,
 ) -> str:
-    """Marks on a common scale, joined by a thin line where a row has two; `line` is a reference across all rows."""
+    """Marks on a common scale, joined by a thin line where a row has two; `lines` are references across all rows."""
     canvas = Canvas(width)
-    top = legend(canvas, key) + (16 if line is not None else 0)
+    top = legend(canvas, key) + (SIZE + 4) * len(lines) + (2 if lines else 0)
     at = frame(width, [r.label for r in rows], [r.value for r in rows])
-    values = [m.value for r in rows for m in r.marks] + [v for r in rows if r.whisker for v in r.whisker]
-    values += [line] if line is not None else []
+    values = [m.value for r in rows for m in r.marks]
+    values += [v for r in rows for w in (r.whisker, *r.whiskers) if w for v in w] + [v for v, _ in lines]
     low, high = (min(values), max(values)) if values else (0.0, 1.0)
     low = min(0.0, low) if zero else low - (high - low) * 0.08
     scale = Linear(high if high > low else low + 1, at.left + 6, at.right, low)
     bottom = top + len(rows) * at.row + 2
     axis(canvas, scale, top, bottom, show, title)
-    if line is not None:
-        canvas.line(scale(line), top - 4, scale(line), bottom, "refline")
-        anchor = "end" if scale(line) > width * 0.7 else "start" if scale(line) < width * 0.3 else "middle"
-        canvas.text(scale(line), top - 7, line_label, "muted", anchor=anchor, size=11)
+    for i, (value, name) in enumerate(lines):  # each name on a line of its own, so that near ones do not touch
+        y = top - 5 - (SIZE + 4) * (len(lines) - 1 - i)
+        canvas.line(scale(value), y + 3, scale(value), bottom, f"refline r{i}")
+        anchor = "end" if scale(value) > width * 0.7 else "start" if scale(value) < width * 0.3 else "middle"
+        canvas.text(scale(value), y, name, "muted", anchor=anchor, size=11)
     label_rows(canvas, at, [r.label for r in rows], top)
     for i, row in enumerate(rows):
-        y = at.baseline(top + i * at.row) + BAR / 2
-        if row.whisker:
-            canvas.line(scale(row.whisker[0]), y, scale(row.whisker[1]), y, "whisker")
-        if len(row.marks) > 1:
-            ends = [scale(m.value) for m in row.marks]
-            canvas.line(min(ends), y, max(ends), y, "joint")
-        for mark in row.marks:
-            canvas.circle(scale(mark.value), y, 4.5, mark.css, mark.tip)
-        canvas.text(width, y + 4, row.value, "muted", anchor="end", size=11)
+        _dots_row(canvas, scale, row, at.baseline(top + i * at.row) + BAR / 2)
     return canvas.svg(label)
+
+
+def _dots_row(canvas: Canvas, scale: Linear, row: Dots, y: float) -> None:
+    if row.whisker:
+        canvas.line(scale(row.whisker[0]), y, scale(row.whisker[1]), y, "whisker")
+    if len(row.marks) > 1:
+        ends = [scale(m.value) for m in row.marks]
+        canvas.line(min(ends), y, max(ends), y, "joint")
+    for k, spread in enumerate(row.whiskers):
+        if spread:
+            away = y + (k - (len(row.whiskers) - 1) / 2) * 5
+            canvas.line(scale(spread[0]), away, scale(spread[1]), away, f"whisker w{row.marks[k].css}")
+    for mark in row.marks:
+        canvas.circle(scale(mark.value), y, 4.5, mark.css, mark.tip)
+    canvas.text(canvas.width, y + 4, row.value, "muted", anchor="end", size=11)
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,11 +220,16 @@ def panels(width: int, rows: Sequence[Panel], *, label: str, first: int, ticks: 
         base = y0 + head + plot
         canvas.text(x0, y0 + SIZE, fit(panel.label, cell), "ink strong")
         canvas.text(x0, y0 + 2 * SIZE + 3, fit(panel.note, cell * 1.05, 11), "muted", size=11)
-        for at, text in ticks:
+        free = x0
+        for at, text in ticks if panel.counts else ():
             if first <= at <= first + bins:
                 canvas.line(scale(at - first), y0 + head, scale(at - first), base, "grid")
                 anchor = "start" if at == first else "end" if at - first > bins * 0.95 else "middle"
-                canvas.text(scale(at - first), base + SIZE, text, "muted", anchor=anchor, size=10)
+                long = text_width(text, 10)
+                begin = scale(at - first) - long * {"start": 0, "middle": 0.5, "end": 1}[anchor]
+                if begin >= free:  # a label that would touch the one before is left out; its line stays
+                    canvas.text(scale(at - first), base + SIZE, text, "muted", anchor=anchor, size=10)
+                    free = begin + long + 6
         highest = max(panel.counts, default=0) or 1
         for j, n in enumerate(panel.counts[first:]):
             tall = n / highest * (plot - 4)

@@ -242,3 +242,19 @@ class Distribution:
         counts = np.zeros(len(edges), np.int64)
         np.add.at(counts, np.maximum(where, 0), self.counts)
         return counts
+
+
+def sum_of(parts: Iterable[Distribution]) -> Distribution:
+    """All values of some distributions as one."""
+    held = [p for p in parts if p.n]
+    keys, where = np.unique(np.concatenate([p.keys for p in held] or [np.zeros(0, np.int64)]), return_inverse=True)
+    counts = np.zeros(len(keys), np.int64)
+    np.add.at(counts, where, np.concatenate([p.counts for p in held] or [np.zeros(0, np.int64)]))
+    return Distribution(
+        keys,
+        counts,
+        sum(p.total for p in held),
+        sum(p.squares for p in held),
+        min((p.least for p in held), default=0),
+        max((p.most for p in held), default=0),
+    )

@@ -16,7 +16,7 @@ def drawn(width):
     bars = [charts.Bar(HOSTILE, (charts.Part(5, "c1", HOSTILE),), "5"), charts.Bar("b", (charts.Part(0, "c1"),), "0")]
     yield charts.bars(width, bars, label=HOSTILE, key=[("c1", "kept")])
     dots = [charts.Dots(HOSTILE, (charts.Part(0.1, "c1"), charts.Part(0.3, "c2")), (0.05, 0.4), "0.1")]
-    yield charts.dots(width, dots, label="d", line=0.2, line_label=HOSTILE)
+    yield charts.dots(width, dots, label="d", lines=[(0.2, HOSTILE), (0.21, "web")])
     panels = [charts.Panel(HOSTILE, (0, 3, 1), "n = 4", 1.5)]
     yield charts.panels(width, panels, label="p", first=0, ticks=[(0, "1 B"), (2, "10 B")])
     yield charts.treemap(width, [charts.Box(HOSTILE, 5, "c1", "50 %"), charts.Box("b", 5, "c2")], label="t")

@@ -26,7 +26,7 @@ from pilebuilder.task import Task, Workspace
 if TYPE_CHECKING:
     import pyarrow as pa
 
-TRAINED, HELD_OUT = 1_000, 500
+TRAINED, HELD_OUT = 750, 750
 """Documents of each half of a component's sample, at most."""
 LONGEST = 3_000
 """Words of a document that count; a book is judged by its beginning."""
@@ -180,7 +180,7 @@ def _train(matrix: Any, seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _half(documents: int) -> int:
-    """Documents that are trained on: two thirds, none of a small component."""
+    """Documents that are trained on: half, none of a small component."""
     return 0 if documents < FEWEST else documents * TRAINED // (TRAINED + HELD_OUT)
 
 

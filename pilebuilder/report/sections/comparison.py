@@ -80,7 +80,7 @@ def comparison_figure(held: Mapping[str, Any], table: str) -> Figure | None:
             for r in rows
         ]
         return charts.dots(
-            width, made, label="Difference in bits per byte", show=lambda v: f"{v:+.3g}", line=0.0, zero=True
+            width, made, label="Difference in bits per byte", show=lambda v: f"{v:+.3g}", lines=[(0.0, "")], zero=True
         )
 
     return Figure(

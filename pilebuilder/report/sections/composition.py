@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from pilebuilder.ledger import Tally
 from pilebuilder.report import charts
-from pilebuilder.report.cells import Cell, Gap, Kind, scale_of, show_size
+from pilebuilder.report.cells import Cell, Gap, Kind, enough, scale_of, show_size
 from pilebuilder.report.facts import Facts
 from pilebuilder.report.svg import colour
 from pilebuilder.report.table import Column, Figure, Prose, Section, Table
@@ -26,6 +26,12 @@ CLASS_OF = {
         ("OpenSubtitles", "Ubuntu IRC", "EuroParl", "YoutubeSubtitles", "HackerNews", "Enron Emails"), "dialogue"
     ),
 }
+STAGES = {"read": "in reading", "filter": "by filters", "dedup": "as copies"}
+"""Stages that remove documents, and how the component table calls what they removed."""
+PREPARED = ("Books3", "Gutenberg (PG-19)", "OpenSubtitles", "DM Mathematics", "EuroParl", "Enron Emails")
+"""Components that the Pile's table 1 marks with a dagger: used with minimal preprocessing from prior work."""
+DRAWN = 25
+"""Components of a figure; the rest is one bar."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +44,9 @@ class Part:
     documents: int
     realised: float | None = None
     tokens: Cell = None
-    removed: float | None = None
+    licence: str = ""
+    lost: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    """By stage: documents that entered it, and of these those that did not leave it."""
 
     @property
     def effective(self) -> float:
@@ -68,20 +76,28 @@ def parts_of(facts: Facts) -> list[Part]:
                 documents=facts.documents(s.name),
                 realised=realised[s.name]["realised_epochs"] if s.name in realised else None,
                 tokens=facts.token_count(s.name),
-                removed=_removed(facts, s.name),
+                licence=s.licence,
+                lost=_lost(facts, s.name),
             )
             for s in facts.sources
         ]
     )
 
 
-def _removed(facts: Facts, name: str) -> float | None:
-    """Share of the documents read that did not reach the mix."""
-    if facts.from_files:
-        return None
-    read = facts.stages.get("read", Tally()).get(name)
-    found = read.kept if read else 0
-    return 1 - facts.documents(name) / found if found else None
+def _lost(facts: Facts, name: str) -> dict[str, tuple[int, int]]:
+    """Documents that entered each stage, and how many stayed behind."""
+    counts = {stage: facts.stages.get(stage, Tally()).get(name) for stage in STAGES}
+    return {stage: (c.seen, c.seen - c.kept) for stage, c in counts.items() if c is not None}
+
+
+def _shares(parts: Sequence[Part]) -> tuple[Cell, ...]:
+    """Share that each stage removed of what entered it, over some components."""
+    found: list[Cell] = []
+    for stage in STAGES:
+        held = [p.lost[stage] for p in parts if stage in p.lost]
+        seen = sum(n for n, _ in held)
+        found.append(enough(seen, sum(n for _, n in held) / seen) if seen else None)
+    return tuple(found)
 
 
 def component_table(parts: Sequence[Part], title: str = "Components of the corpus") -> Table:
@@ -101,7 +117,8 @@ def component_table(parts: Sequence[Part], title: str = "Components of the corpu
             p.raw / p.documents if p.documents else None,
             p.realised,
             p.tokens,
-            p.removed,
+            *_shares([p]),
+            p.licence or Gap("not stated"),
         )
         for p in parts
     )
@@ -121,14 +138,16 @@ def component_table(parts: Sequence[Part], title: str = "Components of the corpu
             Column(key="mean_document_bytes", title="Mean document", kind="bytes"),
             Column(key="realised_epochs", title="Realised epochs", kind="number"),
             Column(key="tokens", title="Tokens", kind="count"),
-            Column(key="removed", title="Removed", kind="share"),
+            *(Column(key=f"removed_{s}", title=t, kind="share", group="Removed") for s, t in STAGES.items()),
+            Column(key="licence", title="Licence", kind="text"),
         ),
         rows=rows,
-        totals=((*total, gap if gap is not None else sum(counted), None),),
+        totals=((*total, gap if gap is not None else sum(counted), *_shares(parts), None),),
         note="Raw size is the UTF-8 text after cleaning, filtering and deduplication, before epochs and before the"
         " holdout. Effective size is raw size times epochs; weight is the share of the total effective size. Realised"
         " epochs are copies written to the training shards over distinct training documents. Tokens count all splits"
-        " with their copies. Removed is the share of the documents read that did not reach the mix.",
+        " with their copies. Removed is the share of the records that entered a stage and did not leave it as"
+        " documents; what was read and is no document of its kind counts too.",
         weighting="sizes are sums over documents; weights by effective bytes",
     )
 
@@ -159,6 +178,7 @@ def pile_table(facts: Facts, parts: Sequence[Part]) -> Table | None:
             f["documents"],
             p.raw / p.documents if p.documents else None,
             f["mean_kib"] * 1024,
+            "yes" if p.name in PREPARED else "",
         )
         for p in parts
         for f in [known.get(p.name)]
@@ -175,17 +195,19 @@ def pile_table(facts: Facts, parts: Sequence[Part]) -> Table | None:
                 for key, group, kind in measures
                 for prefix, title in (("", "Here"), ("pile_", "The Pile"))
             ),
+            Column(key="pile_minimal", title="Prepared by others"),
         ),
         rows=rows,
         note="The Pile's figures are those of Gao et al. 2020 (arXiv:2101.00027), table 1, as the component's card"
-        " quotes them. Weights of this corpus are shares of this corpus, whatever components it has.",
+        " quotes them. Weights of this corpus are shares of this corpus, whatever components it has. Prepared by"
+        " others: the Pile used it with minimal preprocessing from prior work (the dagger of table 1).",
         weighting="as in the component table",
     )
 
 
 def size_figure(parts: Sequence[Part]) -> Figure:
     """Raw against effective size: shows upweighting, and reads well in print."""
-    shown = parts[:25]
+    shown = _gathered(parts)
 
     def draw(width: int) -> str:
         rows = [
@@ -217,10 +239,58 @@ def size_figure(parts: Sequence[Part]) -> Figure:
         subtitle="Bytes of UTF-8 text; effective size is raw size times epochs.",
         draw=draw,
         table="components",
-        alt=f"Bars of {len(shown)} components; the largest is {largest.name} with an effective size of"
+        alt=f"Bars of {len(parts)} components; the largest is {largest.name} with an effective size of"
         f" {show_size(largest.effective)}."
         if largest
         else "No component has text.",
+    )
+
+
+def _gathered(parts: Sequence[Part]) -> list[Part]:
+    """The largest components, and the rest as one."""
+    if len(parts) <= DRAWN:
+        return list(parts)
+    rest = parts[DRAWN - 1 :]
+    raw, effective = math.fsum(p.raw for p in rest), math.fsum(p.effective for p in rest)
+    epochs = effective / raw if raw else 1.0
+    other = Part(name=f"other ({len(rest)})", raw=raw, epochs=round(epochs, 2), documents=0)
+    return [*parts[: DRAWN - 1], other]
+
+
+def identity_table(facts: Facts, parts: Sequence[Part]) -> Table:
+    """Sums that must agree in any build, and whether they do."""
+    rows: list[tuple[Cell, ...]] = []
+    total = math.fsum(weights(parts).values())
+    if any(p.effective for p in parts):
+        rows.append(("weights", "weights add to 1", 1.0, total, abs(total - 1) <= 1e-9))
+    held = facts.mixture.get("components", {})
+    for name, part in held.items():
+        train, epochs = part["splits"].get("train", {}), float(part["epochs"])
+        if "available_bytes" in train and epochs.is_integer():
+            wanted, found = int(epochs) * train["available_bytes"], train["placed_bytes"]
+            rows.append(
+                ("epochs", f"{name}: training text is {epochs:g} times the text", wanted, found, wanted == found)
+            )
+    placed = sum(s.get("placed_bytes", 0) for part in held.values() for s in part["splits"].values())
+    if held and facts.shards:
+        stored = sum(shard["text_bytes"] or 0 for shard in facts.shards)
+        rows.append(("shards", "shards hold the text that the mix placed", placed, stored, placed == stored))
+    return Table(
+        name="identities",
+        title="Sums that must agree",
+        definition="A1",
+        columns=(
+            Column(key="kind", title="Sum", kind="name"),
+            Column(key="what", title="Identity"),
+            Column(key="expected", title="Expected", kind="number", digits=0),
+            Column(key="found", title="Found", kind="number", digits=0),
+            Column(key="holds", title="Holds"),
+        ),
+        rows=tuple(rows),
+        fold=4,
+        note="Bytes of text, but for the weights. A fraction of an epoch is a draw, so only whole epochs have an exact"
+        " sum.",
+        weighting="sums",
     )
 
 
@@ -263,6 +333,9 @@ def section(facts: Facts) -> Section:
     )
     empty = [p.name for p in parts if not p.documents]
     warning = Prose(text="Without a document: " + ", ".join(empty) + ".", warning=True)
+    sums = identity_table(facts, parts)
+    broken = [str(row[1]) for row in sums.rows if not row[-1]]
+    alarm = Prose(text=f"Sums that do not agree: {'; '.join(broken)}.", warning=True)
     return Section(
         name="components",
         title="Composition",
@@ -272,5 +345,7 @@ def section(facts: Facts) -> Section:
             *([warning] if empty else []),
             *([size_figure(parts), treemap_figure(facts, parts)] if total else []),
             *([beside] if beside else []),
+            *([alarm] if broken else []),
+            *([sums] if sums.rows else []),
         ),
     )

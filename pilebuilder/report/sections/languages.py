@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Literal, cast
+
 from pilebuilder.report import charts
-from pilebuilder.report.cells import TOO_FEW_DOCUMENTS, Cell, Gap, not_measured, too_few
+from pilebuilder.report.cells import TOO_FEW_DOCUMENTS, Cell, Gap, Kind, not_measured, too_few
 from pilebuilder.report.facts import Facts
 from pilebuilder.report.svg import colour
 from pilebuilder.report.table import Column, Figure, Prose, Section, Table
@@ -40,7 +42,7 @@ def language_table(facts: Facts) -> Table:
     documents, size = counts(facts, "documents"), counts(facts, "bytes")
     n, b = (sum(sum(c.values()) for c in table.values()) for table in (documents, size))
     scored = any(facts.profiles[name].labels("language.score") for name in documents)
-    rows = []
+    rows: list[tuple[Cell, ...]] = []
     for label in order(documents):
         here = sum(c.get(label, 0) for c in documents.values())
         free = sum(facts.profiles[name].get("language.any", label) for name in documents)
@@ -50,7 +52,8 @@ def language_table(facts: Facts) -> Table:
             mean = not_measured("no score recorded")
         elif free >= TOO_FEW_DOCUMENTS:
             mean = sum(facts.profiles[name].get("language.score", label) for name in documents) / 1000 / free
-        rows.append((label, here, here / n, bytes_here / b if b else None, free, mean))
+        shares = (here / n, bytes_here / b if b else None) if n >= TOO_FEW_DOCUMENTS else (too_few(n), None)
+        rows.append((label, here, *shares, free, mean))
     short = sum(facts.profiles[name].get("language.short") for name in documents)
     return Table(
         name="languages",
@@ -72,36 +75,46 @@ def language_table(facts: Facts) -> Table:
     )
 
 
-def by_component_table(facts: Facts) -> Table:
-    """Share of documents by component and language: the eight largest languages and the rest."""
-    documents = counts(facts, "documents")
+UNITS = {
+    "documents": ("", "Documents", "count", "per document"),
+    "bytes": ("-bytes", "Text", "bytes", "per byte (raw)"),
+}
+"""Ending of the table's name, heading and kind of its sum, weighting."""
+
+
+def by_component_table(facts: Facts, unit: Literal["documents", "bytes"] = "documents") -> Table:
+    """Share of documents (or bytes) by component and language: the eight largest languages and the rest."""
+    documents, sizes = counts(facts, "documents"), counts(facts, unit)
+    ending, title, kind, weighting = UNITS[unit]
     largest = order(documents)[:LARGEST]
     rows: list[tuple[Cell, ...]] = []
     for name in facts.names:
-        labels = documents.get(name)
-        n = sum(labels.values()) if labels else 0
+        labels = sizes.get(name)
+        n = sum(documents[name].values()) if labels else 0
         if labels is None:
             ran = facts.documents(name)
             gap = not_measured("no language step ran for this component") if ran else Gap("no documents")
             rows.append((name, None, gap, *[None] * len(largest)))
         elif n < TOO_FEW_DOCUMENTS:
-            rows.append((name, n, too_few(n), *[None] * len(largest)))
+            rows.append((name, sum(labels.values()), too_few(n), *[None] * len(largest)))
         else:
-            shares = [labels.get(label, 0) / n for label in largest]
-            rows.append((name, n, *shares, 1 - sum(labels.get(label, 0) for label in largest) / n))
+            total = sum(labels.values()) or 1
+            shares = [labels.get(label, 0) / total for label in largest]
+            rest = total - sum(labels.get(label, 0) for label in largest)
+            rows.append((name, total, *shares, rest / total))
     return Table(
-        name="languages-by-component",
-        title="Languages by component",
+        name=f"languages-by-component{ending}",
+        title="Languages by component" + (", by text" if unit == "bytes" else ""),
         definition="A4",
         columns=(
             Column(key="component", title="Component", kind="name"),
-            Column(key="documents", title="Documents", kind="count"),
+            Column(key=unit, title=title, kind=cast(Kind, kind)),
             *(Column(key=label, title=label, kind="share") for label in largest),
             Column(key="other", title="other", kind="share"),
         ),
         rows=tuple(rows),
-        note="Shares of documents.",
-        weighting="per document",
+        note=f"Shares of {unit}; documents of fewer than 20 characters are left out.",
+        weighting=weighting,
     )
 
 
@@ -150,11 +163,15 @@ def section(facts: Facts) -> Section:
         return Section(name="languages", title="Languages", lead="", blocks=(Prose(text=f"{reason}.", warning=True),))
     first = order(documents)[0]
     total = sum(sum(c.values()) for c in documents.values())
-    share = sum(c.get(first, 0) for c in documents.values()) / total
+    if total < TOO_FEW_DOCUMENTS:
+        lead = f"{total:,} documents were measured: too few for shares."
+    else:
+        share = sum(c.get(first, 0) for c in documents.values()) / total
+        lead = f"{share:.1%} of {total:,} measured documents are in one language ({first})."
     figures = [f for f in (language_figure(facts, main=None), language_figure(facts, main=first)) if f]
     return Section(
         name="languages",
         title="Languages",
-        lead=f"{share:.1%} of {total:,} measured documents are in one language ({first}).",
-        blocks=(*figures, language_table(facts), by_component_table(facts)),
+        lead=lead,
+        blocks=(*figures, language_table(facts), by_component_table(facts), by_component_table(facts, "bytes")),
     )

@@ -16,6 +16,8 @@ PERCENTILES = (1, 5, 25, 50, 75, 95, 99, 99.9)
 PER_DECADE, DECADES = 20, 9
 ENOUGH = 1_000
 """Documents below which lengths are shared by chance alone."""
+CUT, CUT_BINS = 0.99, 100
+"""The paper's figure leaves out documents above this quantile, and has so many bins."""
 DRAWN = 2
 """Bins joined in a drawn bar: 10 bars per decade."""
 UNITS = {
@@ -53,7 +55,7 @@ def percentile_table(facts: Facts, measure: str) -> Table:
         definition="A2",
         columns=columns,
         rows=tuple(rows),
-        totals=((("Whole", whole.n, _empty(facts), *_numbers(whole)),) if whole.n else ()),
+        totals=((("Whole", whole.n, _empty(facts), *_numbers(whole)),) if whole.n >= TOO_FEW_DOCUMENTS else ()),
         note="Distinct documents, before epochs. Percentiles are exact below 65,536 and within 0.1 % above.",
         weighting="per document",
     )
@@ -104,15 +106,62 @@ def histogram_table(facts: Facts) -> Table:
     )
 
 
+def drawn(facts: Facts) -> tuple[dict[str, Distribution], list[str]]:
+    """Lengths in bytes of the components that have enough documents to be drawn, and the names of the others."""
+    names = [n for n in facts.names if n in facts.profiles and facts.documents(n)]
+    held = {n: facts.profiles[n].distribution("bytes") for n in names}
+    return {n: d for n, d in held.items() if d.n >= TOO_FEW_DOCUMENTS}, [
+        n for n in names if held[n].n < TOO_FEW_DOCUMENTS
+    ]
+
+
+def _without(few: list[str]) -> str:
+    return f"; {len(few)} with fewer than {TOO_FEW_DOCUMENTS} documents are not drawn" if few else ""
+
+
+def cut_figure(facts: Facts) -> Figure | None:
+    """The Pile's figure 5: 100 equal bins from 0 to the 99th percentile, what is above it left out."""
+    held, few = drawn(facts)
+    if not held:
+        return None
+
+    def panel(name: str) -> charts.Panel:
+        import numpy as np
+
+        found = held[name]
+        top = max(found.quantile(CUT), CUT_BINS)
+        edges = np.array([top * i // CUT_BINS for i in range(CUT_BINS)] + [top + 1])
+        counts = found.over(edges)[:-1]
+        return charts.Panel(name, tuple(int(c) for c in counts), f"n = {found.n:,}, 0 to {show_size(top)}")
+
+    def draw(width: int) -> str:
+        shown = [panel(n) for n in held]
+        return charts.panels(
+            width, shown, label="Histograms of document length without the longest", first=0, ticks=[]
+        )
+
+    longest = max(held, key=lambda n: (held[n].quantile(CUT), n))
+    return Figure(
+        name="length-cut",
+        title="Document lengths without the longest hundredth",
+        subtitle="100 equal bins of bytes from 0 to the 99th percentile of each component, the longest 1 % of"
+        " documents left out, as in the Pile paper's figure 5; each panel on its own scale.",
+        draw=draw,
+        table="lengths-bytes",
+        alt=f"Histograms for {len(held)} components{_without(few)}. The 99th percentile is largest in {longest}"
+        f" ({show_size(held[longest].quantile(CUT))}).",
+    )
+
+
 def histogram_figure(facts: Facts) -> Figure | None:
     """One small panel per component over a common logarithmic axis."""
     import numpy as np
 
     low = edges()
-    names = [n for n in facts.names if n in facts.profiles and facts.documents(n)]
+    held, few = drawn(facts)
+    names = list(held)
     if not names:
         return None
-    held = {n: facts.profiles[n].distribution("bytes") for n in names}
     joined = {}
     for n in names:
         counts = held[n].over(np.array(low))[1:]  # empty documents are in the table, not on a logarithmic axis
@@ -130,6 +179,7 @@ def histogram_figure(facts: Facts) -> Figure | None:
             mark = float(np.log10(max(median, 1)) * per)
             counts = tuple(int(c) for c in joined[n][:last])
             panels.append(charts.Panel(n, counts, f"n = {held[n].n:,}, median {show_size(median)}", mark))
+        panels += [charts.Panel(n, (), str(too_few(facts.documents(n)))) for n in few]
         return charts.panels(width, panels, label="Histograms of document length", first=first, ticks=ticks)
 
     longest = max(names, key=lambda n: (held[n].quantile(0.5), n))
@@ -141,7 +191,7 @@ def histogram_figure(facts: Facts) -> Figure | None:
         " the line marks the median. Nothing is cut off.",
         draw=draw,
         table="length-histogram",
-        alt=f"Histograms for {len(names)} components. Median length is largest in {longest}"
+        alt=f"Histograms for {len(names)} components{_without(few)}. Median length is largest in {longest}"
         f" ({show_size(held[longest].quantile(0.5))}) and smallest in {shortest}"
         f" ({show_size(held[shortest].quantile(0.5))}).",
     )
@@ -151,7 +201,10 @@ def token_table(facts: Facts) -> Table | None:
     """Lengths in tokens, from the token files."""
     if facts.token_counts is None:
         return None
+    from pilebuilder.report.counters import sum_of
+
     rows: list[tuple[Cell, ...]] = []
+    whole = sum_of(facts.token_counts.distribution(f"tokens\t{name}") for name in facts.names)
     for name in facts.names:
         held = facts.token_counts.distribution(f"tokens\t{name}")
         numbers = (
@@ -164,6 +217,7 @@ def token_table(facts: Facts) -> Table | None:
         definition="A2",
         columns=tuple(c for c in _length_columns() if c.key != "empty"),
         rows=tuple(rows),
+        totals=((("Whole", whole.n, *_numbers(whole)),) if whole.n >= TOO_FEW_DOCUMENTS else ()),
         note="All splits with the copies that epochs make, without end marks; tokenizer"
         f" {facts.tokens.get('tokenizer', 'unknown')}.",
         weighting="per copy of a document",
@@ -264,13 +318,14 @@ def section(facts: Facts) -> Section:
     if not facts.profiles:
         gap = Prose(text=f"{not_measured('no document summaries in this build')}.", warning=True)
         return Section(name="lengths", title="Document lengths", lead="", blocks=(gap,))
-    figure, templates, tokens = histogram_figure(facts), template_table(facts), token_table(facts)
+    figures = [f for f in (histogram_figure(facts), cut_figure(facts)) if f]
+    templates, tokens = template_table(facts), token_table(facts)
     return Section(
         name="lengths",
         title="Document lengths",
         lead="Lengths of distinct documents as they stand after deduplication, before epochs repeat them.",
         blocks=(
-            *([figure] if figure else []),
+            *figures,
             percentile_table(facts, "bytes"),
             summary_table(facts),
             *([templates] if templates else []),

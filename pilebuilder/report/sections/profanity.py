@@ -6,21 +6,25 @@ from pilebuilder.report import charts
 from pilebuilder.report.cells import TOO_FEW_DOCUMENTS, TOO_FEW_SENTENCES, Cell, not_measured, too_few
 from pilebuilder.report.facts import Facts
 from pilebuilder.report.sections.composition import parts_of, weights
-from pilebuilder.report.stats import interval, ratios
+from pilebuilder.report.sections.topics import web_component
+from pilebuilder.report.stats import interval, ratios, wilson
 from pilebuilder.report.table import Column, Figure, Prose, Section, Table
 
 TITLE = "Profanity and toxic sentences"
 
 
 def rates(facts: Facts, name: str, hits: int, base: int) -> tuple[float, tuple[float, float]] | None:
-    """A rate of one component with its bootstrap interval; `hits` and `base` are columns of the replicates."""
+    """A rate of one component with its bootstrap interval; `hits` and `base` are columns of the replicates.
+
+    Of nothing found, resampling can only find nothing: the interval is Wilson's then.
+    """
     held = facts.bias.get(name, {}).get("profanity")
     keys = ("sentences", "toxic", "words", "profane")
     if not held or held["sentences"] < TOO_FEW_SENTENCES or not held[keys[base]]:
         return None
     spread = interval(ratios(held["replicates"][hits], held["replicates"][base]))
     value = held[keys[hits]] / held[keys[base]]
-    return value, spread or (value, value)
+    return value, wilson(0, held[keys[base]]) if not value else spread or (value, value)
 
 
 def corpus_rate(facts: Facts, hits: int, base: int) -> float | None:
@@ -39,13 +43,16 @@ def rate_table(facts: Facts) -> Table:
         word, sentence = rates(facts, name, 3, 2), rates(facts, name, 1, 0)
         if held is None or word is None or sentence is None:
             n = held["sentences"] if held else 0
-            rows.append((name, n, too_few(n), *[None] * 7))
+            rows.append((name, n, too_few(n), *[None] * 9))
             continue
-        n = held["documents"]
-        documents = held["toxic_documents"] / n if n >= TOO_FEW_DOCUMENTS else too_few(n)
-        rows.append((name, held["sentences"], held["words"], word[0], *word[1], sentence[0], *sentence[1], documents))
+        n, found = held["documents"], held["toxic_documents"]
+        documents: tuple[Cell, ...] = (too_few(n), None, None)
+        if n >= TOO_FEW_DOCUMENTS:
+            documents = (found / n, *wilson(found, n))
+        counted = (held["sentences"], held["words"])
+        rows.append((name, *counted, word[0], *word[1], sentence[0], *sentence[1], *documents))
     share = (corpus_rate(facts, 3, 2), corpus_rate(facts, 1, 0))
-    whole = ("Whole corpus", None, None, share[0], None, None, share[1], None, None, None)
+    whole = ("Whole corpus", None, None, share[0], None, None, share[1], *[None] * 5)
     return Table(
         name="profanity",
         title="Profane words and toxic sentences by component",
@@ -60,38 +67,41 @@ def rate_table(facts: Facts) -> Table:
             Column(key="toxic_sentences", title="Rate", kind="share", digits=3, group="Toxic sentences"),
             Column(key="toxic_sentences_low", title="low", kind="share", digits=3, group="Toxic sentences"),
             Column(key="toxic_sentences_high", title="high", kind="share", digits=3, group="Toxic sentences"),
-            Column(key="toxic_documents", title="Documents with one", kind="share"),
+            Column(key="toxic_documents", title="Rate", kind="share", group="Documents with one"),
+            Column(key="toxic_documents_low", title="low", kind="share", group="Documents with one"),
+            Column(key="toxic_documents_high", title="high", kind="share", group="Documents with one"),
         ),
         rows=tuple(rows),
         totals=(whole,),
-        note="English sentences only. A word is profane when the toxicity model calls it so standing alone, as the"
-        " Pile"
-        " paper classified every word; a sentence is toxic when the model scores the whole sentence at its threshold."
-        " Identity terms are hidden from the model. Implicit hate is not found by such a model.",
+        note="English sentences only. A word is profane when it is on the list of words that the toxicity model calls"
+        " so standing alone, as the Pile paper classified every word; words match whole and case folded. A sentence is"
+        " toxic when the model scores the whole sentence at its threshold. Identity terms are hidden from the model."
+        " Implicit hate is not found by such a model.",
         weighting="per word and per sentence; the whole corpus by effective bytes",
         sample="uniform by document within component",
-        interval="95 %, bootstrap over documents, 1,000 resamples",
+        interval="95 %, bootstrap over documents, 1,000 resamples; Wilson for documents, and where nothing was found",
     )
 
 
-def rate_figure(facts: Facts, name: str, hits: int, base: int, title: str) -> Figure | None:
-    """Bars sorted by rate, with whiskers and the corpus value."""
+def rate_figure(facts: Facts, name: str, hits: int, base: int, title: str, unit: str) -> Figure | None:
+    """Rates in order with whiskers, the corpus value and that of the web component."""
     found = {n: r for n in facts.names if (r := rates(facts, n, hits, base))}
     if not found:
         return None
     order = sorted(found, key=lambda n: (-found[n][0], n))
-    whole = corpus_rate(facts, hits, base)
+    whole, web = corpus_rate(facts, hits, base), web_component(facts, list(found))
+    lines = [(whole, f"corpus, by weight {whole:.3%}")] if whole is not None else []
+    lines += [(found[web][0], f"{web} {found[web][0]:.3%}")] if web else []
 
     def draw(width: int) -> str:
         rows = [charts.Dots(n, (charts.Part(found[n][0], "c1"),), found[n][1], f"{found[n][0]:.3%}") for n in order]
-        return charts.dots(
-            width, rows, label=title, show=charts.percent, line=whole, line_label=f"corpus {whole:.3%}", title="rate"
-        )
+        return charts.dots(width, rows, label=title, show=charts.percent, lines=lines, title=f"share of {unit}")
 
     return Figure(
         name=name,
         title=title,
-        subtitle="English sentences of the sample; whiskers are 95 % intervals over documents.",
+        subtitle="English sentences of the sample; whiskers are 95 % intervals over documents. Dashed: components by"
+        " weight" + ("; dotted: the web component." if web else "."),
         draw=draw,
         table="profanity",
         alt=f"Highest in {order[0]} ({found[order[0]][0]:.3%}), lowest in {order[-1]} ({found[order[-1]][0]:.3%}).",
@@ -162,8 +172,8 @@ def section(facts: Facts) -> Section:
         gap = Prose(text=f"{not_measured(reason)}.", warning=True)
         return Section(name="profanity", title=TITLE, lead="", blocks=(gap,))
     figures = [
-        rate_figure(facts, "profane-words", 3, 2, "Profane words"),
-        rate_figure(facts, "toxic-sentences", 1, 0, "Toxic sentences"),
+        rate_figure(facts, "profane-words", 3, 2, "Profane words", "words"),
+        rate_figure(facts, "toxic-sentences", 1, 0, "Toxic sentences", "sentences"),
     ]
     frequent, removed = frequent_table(facts), removed_table(facts)
     whole = corpus_rate(facts, 1, 0)
