@@ -94,6 +94,8 @@ class Side:
     value: float
     note: str = ""
     whisker: tuple[float, float] | None = None
+    size: float | None = None
+    """Area of the dot at its end, from 0 to 1; None for no dot."""
 
 
 def diverging(
@@ -110,7 +112,7 @@ def diverging(
     canvas = Canvas(width)
     most = max((abs(r.value - middle) for r in rows), default=1) or 1
     narrow = width < NARROW
-    room = max((text_width(r.label) for r in rows), default=0) + 12
+    room = max((text_width(r.label) for r in rows), default=0) + (20 if any(r.size for r in rows) else 12)
     room = min(room, width * (0.42 if narrow else 0.3))
     scale = Linear(middle + most, room, width - room, middle - most)
     top = SIZE + 10
@@ -127,6 +129,12 @@ def diverging(
         canvas.rect(first, y, max(last - first, 1), BAR, "warmbar" if right else "coolbar", f"{row.label}: {row.note}")
         if row.whisker:
             canvas.line(scale(row.whisker[0]), y + BAR / 2, scale(row.whisker[1]), y + BAR / 2, "whisker")
+        away = 6.0
+        if row.size is not None:
+            canvas.circle(x, y + BAR / 2, 2 + 5 * row.size**0.5, "c2" if right else "c1")
+            away = 9 + 5 * row.size**0.5
         name = fit(row.label, room - 8)
-        canvas.text(last + 6 if right else first - 6, y + BAR - 3, name, "ink", anchor="start" if right else "end")
+        canvas.text(
+            last + away if right else first - away, y + BAR - 3, name, "ink", anchor="start" if right else "end"
+        )
     return canvas.svg(label)

@@ -128,7 +128,7 @@ def biased(tmp_path_factory):
 
 def test_a_planted_word_ranks_first_with_the_right_sign(biased):
     from pilebuilder.report.facts import Facts
-    from pilebuilder.report.sections.sentiment import associations, pooled
+    from pilebuilder.report.sections.biased import associations, pooled
 
     found, words = biased
     facts = Facts(corpus={}, sources=(), stages={}, bias={"a": found}, bias_words={"a": words})

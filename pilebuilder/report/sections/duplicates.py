@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pilebuilder.report import charts
-from pilebuilder.report.cells import Cell, not_measured, shorten
+from pilebuilder.report.cells import Cell, enough, not_measured, shorten
 from pilebuilder.report.facts import Facts
 from pilebuilder.report.sections import repeats
 from pilebuilder.report.table import Column, Excerpt, Excerpts, Figure, Prose, Section, Table
@@ -150,11 +150,11 @@ def method_table(facts: Facts) -> Table | None:
         return None
     seen = {name: count.seen for name, count in facts.stages.get("dedup", {}).items()}
     methods = [m for m in ("exact", "url", "minhash") if m in sums] + sorted(set(sums) - {"exact", "url", "minhash"})
-    rows = []
+    rows: list[tuple[Cell, ...]] = []
     for name in facts.names:
         if name in seen:
             gone = [sums[m].get(name, 0) for m in methods]
-            rows.append((name, seen[name], *gone, sum(gone) / seen[name] if seen[name] else None))
+            rows.append((name, seen[name], *gone, enough(seen[name], sum(gone) / seen[name]) if seen[name] else None))
     total = [sum(sums[m].values()) for m in methods]
     every = sum(seen.values())
     return Table(
@@ -168,7 +168,7 @@ def method_table(facts: Facts) -> Table | None:
             Column(key="rate", title="Rate", kind="share"),
         ),
         rows=tuple(rows),
-        totals=(("Whole", every, *total, sum(total) / every if every else None),),
+        totals=(("Whole", every, *total, enough(every, sum(total) / every) if every else None),),
         note="Methods run in this order, each on what the one before left.",
         weighting="per document",
     )
@@ -191,8 +191,9 @@ def curve_table(facts: Facts) -> Table | None:
         ),
         rows=tuple((s, 1 - (1 - s**rows) ** bands) for s in points),
         note=f"{bands} bands of {rows} minima over word {near['ngram']}-grams. Proposed pairs are compared on their"
-        " texts and"
-        f" count as duplicates from a similarity of {near['verify']:g} on, so the curve bounds recall, not precision.",
+        f" texts and count as duplicates from a similarity of {near['verify']:g} on, so precision at that similarity"
+        " is exact and the curve bounds recall. Recall on this corpus: not measured: no pairs were labelled; a"
+        " comparison of all pairs of a sample would measure it.",
         sample="by formula",
     )
 

@@ -17,7 +17,7 @@ def mixture_table(facts: Facts) -> Table:
     for name in facts.names:
         part = held.get(name)
         if part is None:
-            rows.append((name, None, None, 0.0, 0.0, 0.0, None, None))
+            rows.append((name, None, None, 0.0, 0.0, 0.0, None, None, None, None))
             continue
         train = part["splits"].get("train", {})
         rows.append(
@@ -28,7 +28,9 @@ def mixture_table(facts: Facts) -> Table:
                 part["share"],
                 part["realised_share"],
                 part["realised_share"] - part["share"],
+                train.get("documents", 0),
                 train.get("copies", 0),
+                train.get("copies", 0) - train.get("documents", 0),
                 train.get("placed_bytes", 0),
             )
         )
@@ -43,13 +45,16 @@ def mixture_table(facts: Facts) -> Table:
             Column(key="share", title="Requested", kind="share", group="Share of training text"),
             Column(key="realised_share", title="Realised", kind="share", group="Share of training text"),
             Column(key="difference", title="Difference", kind="share", group="Share of training text"),
+            Column(key="documents", title="Distinct", kind="count", group="Training split"),
             Column(key="copies", title="Copies", kind="count", group="Training split"),
+            Column(key="by_design", title="Copies by design", kind="count", group="Training split"),
             Column(key="placed_bytes", title="Text", kind="bytes", group="Training split"),
         ),
         rows=tuple(rows),
         note="A fraction of an epoch takes each document with that probability, by a draw that depends on the seed and"
         " the document alone, so the realised value differs a little from the requested one. The difference is in"
-        " percentage points.",
+        " percentage points. Copies by design are those that epochs above 1 make of one document: exact duplicates in"
+        " the mixed corpus that no deduplication should find; duplicates before the mix stand on their own page.",
         weighting="shares by bytes of training text",
     )
 

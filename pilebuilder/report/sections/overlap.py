@@ -24,7 +24,8 @@ def overlap_table(facts: Facts, *, test: bool) -> Table | None:
         few = held["items"] < TOO_FEW_DOCUMENTS
         whole = (held["whole"], too_few(held["items"]) if few else held["whole"] / held["items"])
         examples = ", ".join(key[:12] for key in held["examples"])
-        rows.append((name, held["items"], *whole, *_shared(held), examples))
+        more = () if test else (held["several"], removal_of(facts, name))
+        rows.append((name, held["items"], *whole, *_shared(held), *more, examples))
     if not rows:
         return None
     name = "component" if test else "benchmark"
@@ -42,15 +43,34 @@ def overlap_table(facts: Facts, *, test: bool) -> Table | None:
             Column(key="any_low", title="low", kind="share", group="With a 13-gram in training"),
             Column(key="any_high", title="high", kind="share", group="With a 13-gram in training"),
             Column(key="mean_share", title="Mean share", kind="share", group="With a 13-gram in training"),
+            *(() if test else BENCHMARK_COLUMNS),
             Column(key="examples", title="Examples", kind="code"),
         ),
         rows=tuple(rows),
         note="Whole: the same text (test split), or all fields of the item in one document, lower case and white space"
-        " aside (benchmarks). 13-grams over white-space words in lower case, of items that have as many.",
+        " aside (benchmarks). 13-grams over white-space words in lower case, of items that have as many."
+        + (
+            ""
+            if test
+            else " Elazar et al. 2024 count items of two fields or more; a single field occurs whole by chance more"
+            " often the shorter it is."
+        ),
         weighting="per item",
         sample="up to 20,000 test documents, drawn by the seed" if test else "all items",
         interval="95 %, Wilson",
     )
+
+
+BENCHMARK_COLUMNS = (
+    Column(key="several", title="Of two fields or more", kind="count"),
+    Column(key="removed", title="Removed from training"),
+)
+
+
+def removal_of(facts: Facts, name: str) -> str:
+    """Whether a decontaminate step of the build looked for the benchmark, and what it did."""
+    found = {str(c["action"]) for c in facts.contamination if c.get("benchmark") == name}
+    return ", ".join(sorted(found)) or "no step of the build looked for it"
 
 
 def _shared(held: Mapping[str, Any]) -> tuple[Cell, ...]:
@@ -85,7 +105,6 @@ def section(facts: Facts) -> Section:
         name="overlap",
         title=TITLE,
         lead=f"{sum(h['items'] for h in test):,} test documents and {sum(h['items'] for h in others):,} benchmark"
-        " items"
-        " were looked for in training.",
+        " items were looked for in training.",
         blocks=(*warnings, *tables, *([] if others else [remark])),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pilebuilder.report import heat
-from pilebuilder.report.cells import Cell, Gap, not_measured
+from pilebuilder.report.cells import TOO_FEW_DOCUMENTS, Cell, Gap, enough, not_measured, too_few
 from pilebuilder.report.facts import Facts
 from pilebuilder.report.measures.personal import NAMES, TYPES
 from pilebuilder.report.table import Column, Figure, Prose, Section, Table
@@ -25,9 +25,9 @@ def type_table(facts: Facts) -> Table:
             (
                 TITLES[name],
                 n,
-                n / words * 1e6 if words else None,
+                enough(documents, n / words * 1e6) if words else None,
                 inside,
-                inside / documents if inside is not None and documents else None,
+                enough(documents, inside / documents) if inside is not None and documents else None,
                 share if share is not None else Gap("not reviewed by a person"),
                 n * share if share is not None else None,
             )
@@ -47,9 +47,8 @@ def type_table(facts: Facts) -> Table:
         ),
         rows=tuple(rows),
         note="Patterns find candidates, not persons: a version number looks like an address. Numbers near “isbn”,"
-        " “doi”"
-        " or “#”, and telephone numbers near a URL, are left out. Precision is the share of true matches that a person"
-        " found in a sample and wrote into the recipe. Words are Unicode words (UAX #29).",
+        " “doi” or “#”, and telephone numbers near a URL, are left out. Precision is the share of true matches that a"
+        " person found in a sample and wrote into the recipe. Words are Unicode words (UAX #29).",
         weighting="per word, per document",
     )
 
@@ -90,6 +89,10 @@ def component_table(facts: Facts) -> Table:
         if not held or not words:
             rows.append((name, Gap("no documents"), *[None] * len(COUNTED)))
             continue
+        n = held.get("documents")
+        if n < TOO_FEW_DOCUMENTS:
+            rows.append((name, words, too_few(n), *[None] * (len(COUNTED) - 1)))
+            continue
         rates = (held.get("personal.matches", t) / words * 1e6 for t in COUNTED)
         rows.append((name, words, *rates))
     return Table(
@@ -111,6 +114,8 @@ def rate_figure(facts: Facts) -> Figure | None:
     import math
 
     names = [n for n in facts.names if n in facts.profiles and facts.profiles[n].distribution("words").total]
+    few = [n for n in names if facts.profiles[n].get("documents") < TOO_FEW_DOCUMENTS]
+    names = [n for n in names if n not in few]
     if not names:
         return None
 
@@ -135,7 +140,8 @@ def rate_figure(facts: Facts) -> Figure | None:
     return Figure(
         name="personal-data",
         title="Personal data per million words",
-        subtitle="Matches of patterns after filters; darker is more, on a logarithmic scale.",
+        subtitle="Matches of patterns after filters; darker is more, on a logarithmic scale."
+        + (f" {len(few)} components of fewer than {TOO_FEW_DOCUMENTS} documents are not drawn." if few else ""),
         draw=draw,
         table="personal-data-by-component",
         alt=f"Most e-mail addresses per million words in {first}, {rate(first, 'email'):,.1f}.",

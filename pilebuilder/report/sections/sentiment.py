@@ -2,31 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pilebuilder.report import heat
+from pilebuilder.report import charts, heat
 from pilebuilder.report.cells import TOO_FEW_SENTENCES, Cell, not_measured, short_count, show, too_few
 from pilebuilder.report.facts import Facts
-from pilebuilder.report.sampled.groups import PRESETS
+from pilebuilder.report.sections.biased import (
+    LEAST_SENTENCES,
+    LEAST_Z,
+    WARNING,
+    axes,
+    biased_words,
+    gender_figure,
+    sample_words,
+)
 from pilebuilder.report.sections.composition import parts_of
-from pilebuilder.report.stats import interval, log_odds, ratios
+from pilebuilder.report.stats import interval, ratios
 from pilebuilder.report.table import Column, Figure, Prose, Section, Table
 
 SCALE = 10_000
-LISTED, LEAST_Z, LEAST_SENTENCES, UNKNOWN_SENTENCES = 15, 3.3, 50, 500
-PRIOR = 0.1
-"""Mass of the Dirichlet prior for each occurrence of a word in the background."""
 WHOLE = "Whole corpus"
 FULL_COLOUR = 0.03
 """Difference of sentiment (on -1 to 1) at which a figure's colour is full, at least: small ones look small."""
-WARNING = (
-    "Co-occurrence describes contexts in which words are used, not properties of people; terms in quotations,"
-    " headlines and dictionaries count equally."
-)
 METHOD = (
-    "Sentiment of a word is the mean over its senses in SentiWordNet of positive minus negative score, -1 to 1; of a"
+    "Sentiment of a word is the plain mean over its senses in SentiWordNet (the shipped lexicon has no frequencies of"
+    " senses) of positive minus negative score, -1 to 1; of a"
     " group, the mean over all scored words (noun, verb, adjective, adverb) that share a sentence with one of its"
     " terms, each word once per sentence, the terms themselves left out. Negation is not read."
 )
@@ -45,10 +47,6 @@ class Score:
     @property
     def enough(self) -> bool:
         return self.sentences >= TOO_FEW_SENTENCES and self.value is not None
-
-
-def axes(facts: Facts) -> Mapping[str, Mapping[str, Sequence[str]]]:
-    return PRESETS[facts.config.get("terms", "pile")]
 
 
 def score_of(held: Mapping[str, Any]) -> Score:
@@ -92,18 +90,22 @@ def scores(facts: Facts) -> dict[str, dict[str, Score]]:
 
 def sentiment_table(facts: Facts, found: dict[str, dict[str, Score]]) -> Table:
     """One row per component and group with counts and interval: what a reader will cite."""
-    rows: list[tuple[Cell, ...]] = []
+    valued: list[tuple[Cell, ...]] = []
+    rest: list[tuple[Cell, ...]] = []
     for name in [WHOLE, *(n for n in found if n != WHOLE)]:
         base = found[name]["all"]
         for axis, groups in axes(facts).items():
+            most = max((abs(s.value) for g in groups if (s := found[name][g]).enough and s.value), default=0.0)
             for group in groups:
                 score = found[name][group]
                 head = (name, axis, group, score.sentences)
                 if not score.enough or base.value is None or score.value is None:
-                    rows.append((*head, too_few(score.sentences), *[None] * 5))
+                    (valued if name == WHOLE else rest).append((*head, too_few(score.sentences), *[None] * 6))
                     continue
                 low, high = score.interval or (None, None)
-                rows.append((*head, score.words, score.value, low, high, score.value - base.value, score.polarity))
+                away, scaled = score.value - base.value, score.value / most if most else None
+                valued.append((*head, score.words, score.value, low, high, away, scaled, score.polarity))
+    rows = [*valued, *rest]
     return Table(
         name="sentiment",
         title="Sentiment by group and component",
@@ -118,170 +120,81 @@ def sentiment_table(facts: Facts, found: dict[str, dict[str, Score]]) -> Table:
             Column(key="low", title="low", kind="number", digits=4, group="95 % interval"),
             Column(key="high", title="high", kind="number", digits=4, group="95 % interval"),
             Column(key="difference", title="Less all sentences", kind="number", digits=4),
+            Column(key="normalised", title="Of the axis's largest", kind="number"),
             Column(key="polarity", title="Sentence mean", kind="number", digits=4),
         ),
         rows=tuple(rows),
-        fold=26,
-        note=f"{METHOD} Sentence mean is the second scorer: the mean over sentences of the mean over their words."
-        f" {WARNING}",
+        fold=len(valued),
+        note=f"{METHOD} Of the axis's largest: sentiment over the largest absolute one of the component's groups on"
+        " that axis, as the Pile's figure 14 draws it. Rows with too few sentences come last. Sentence mean is the"
+        f" second scorer: the mean over sentences of the mean over their words. {WARNING}",
         weighting="per word; the whole corpus by effective bytes",
         sample=sample_words(facts),
         interval="95 %, bootstrap over documents, 1,000 resamples",
     )
 
 
-def sample_words(facts: Facts) -> str:
-    """What the bias measures rest on."""
-    documents = sum(b["documents"] for b in facts.bias.values())
-    sentences = sum(b["sentences"] for b in facts.bias.values())
-    return f"{sentences:,} English sentences of {documents:,} documents, uniform by document within component"
-
-
-@dataclass(frozen=True, slots=True)
-class Word:
-    """A word's association with one group against the rest of its axis."""
-
-    text: str
-    tag: str
-    sentences: int
-    score: float
-    plain: float
-    z: float
-
-
-def pooled(facts: Facts) -> dict[tuple[str, str], dict[str, int]]:
-    """Sentences with each word, and with each group, added up over the components' samples."""
-    total: dict[tuple[str, str], dict[str, int]] = {}
-    for table in facts.bias_words.values():
-        names = [c for c in table.column_names if c not in ("word", "tag")]
-        columns = [table.column(c).to_pylist() for c in names]
-        words, tags = table.column("word").to_pylist(), table.column("tag").to_pylist()
-        for i, key in enumerate(zip(words, tags, strict=True)):
-            held = total.setdefault(key, dict.fromkeys(names, 0))
-            for name, column in zip(names, columns, strict=True):
-                held[name] += column[i]
-    return total
-
-
-def associations(
-    facts: Facts, words: dict[tuple[str, str], dict[str, int]], group: str, rest: Sequence[str]
-) -> list[Word]:
-    """Every word that shares a sentence with the axis: R2 score, R1 score, z of the log-odds; largest score first."""
-    named = {g: sum(b["groups"][g]["sentences"] for b in facts.bias.values()) for g in (group, *rest)}
-    others = sum(named[g] for g in rest)
-    background = sum(h["sentences"] for h in words.values())
-    of_group = sum(h[group] for h in words.values())
-    of_rest = sum(h[g] for h in words.values() for g in rest)
-    found = []
-    for (text, tag), held in words.items():
-        mine, theirs, n = held[group], sum(held[g] for g in rest), held["sentences"]
-        if mine + theirs and named[group] and others:
-            rate = mine / named[group] - theirs / others
-            _, z = log_odds(mine, of_group, theirs, of_rest, PRIOR * n, PRIOR * background)
-            found.append(Word(text, tag, n, rate * n**0.5, (mine - theirs) / n**0.5, z))
-    return sorted(found, key=lambda w: (-w.score, w.text))
-
-
-def known(word: Word) -> bool:
-    """Whether the lexicon knows the word, or it is too frequent to be markup."""
-    from pilebuilder.models.english import known_words, word_sentiment
-
-    if word.sentences >= UNKNOWN_SENTENCES or word.text in known_words():
-        return True
-    return any(word_sentiment(word.text, pos) is not None for pos in ("a", "r"))
-
-
-def biased_words(facts: Facts) -> tuple[Table, Table, dict[str, list[Word]], int]:
-    """The 15 words most tied to each group (tables 10 to 12), their scores, and how many were no words."""
-    words = pooled(facts)
-    best: dict[str, list[Word]] = {}
-    rows: list[tuple[Cell, ...]] = []
-    dropped: set[str] = set()
-    for axis, groups in axes(facts).items():
-        for group in groups:
-            rest = [g for g in groups if g != group]
-            tied = [
-                w for w in associations(facts, words, group, rest) if w.z > LEAST_Z and w.sentences >= LEAST_SENTENCES
-            ]
-            dropped.update(w.text for w in tied if not known(w))
-            best[group] = [w for w in tied if known(w)][:LISTED]
-            rows += [
-                (axis, group, i, w.text, w.tag, w.sentences, w.score, w.plain, w.z)
-                for i, w in enumerate(best[group], 1)
-            ]
-    names = [g for groups in axes(facts).values() for g in groups]
-    ranked = Table(
-        name="biased-words",
-        title="Adjectives and adverbs most tied to each group",
-        definition="A7, A8, A9",
-        columns=tuple(Column(key=g, title=g, kind="text" if i else "name") for i, g in enumerate(["rank", *names])),
-        rows=tuple(
-            (str(i + 1), *(best[g][i].text if i < len(best[g]) else None for g in names))
-            for i in range(max((len(v) for v in best.values()), default=0))
-        ),
-        note=f"By the score R2, with |z| above {LEAST_Z} and at least {LEAST_SENTENCES} sentences; a column ends"
-        " where no"
-        f" word passes. {len(dropped)} tokens were left out because no dictionary knows them. {WARNING}",
-        weighting="pooled sample, each component as sampled",
-        sample=sample_words(facts),
-    )
-    scored = Table(
-        name="biased-words-scores",
-        title="The same words with their scores",
-        definition="A7, A8, A9",
-        columns=(
-            Column(key="axis", title="Axis", kind="name"),
-            Column(key="group", title="Group"),
-            Column(key="rank", title="Rank", kind="count"),
-            Column(key="word", title="Word"),
-            Column(key="tag", title="Part of speech"),
-            Column(key="sentences", title="Sentences", kind="count"),
-            Column(key="r2", title="R2", kind="number", digits=4),
-            Column(key="r1", title="R1", kind="number", digits=2),
-            Column(key="z", title="z", kind="number", digits=2),
-        ),
-        rows=tuple(rows),
-        fold=15,
-        note="R2 = (c(w,g)/N(g) - c(w,rest)/N(rest)) times the root of n(w); R1 = (c(w,g) - c(w,rest)) over the"
-        " root of"
-        " n(w); c counts sentences with the word and a term, N sentences with a term, n sentences with the word."
-        " The Pile paper does not define its rate; R2 is not moved by one group being named more often. z is that"
-        " of the log-odds ratio with an informative Dirichlet prior (0.1 per occurrence in the whole sample).",
-        weighting="pooled sample, each component as sampled",
-        sample=sample_words(facts),
-    )
-    return ranked, scored, best, len(dropped)
-
-
-def gender_figure(best: dict[str, list[Word]], names: Sequence[str]) -> Figure | None:
-    """Words of the two genders on both sides of zero, by z."""
-    left, right = names
-    if not best[left] and not best[right]:
+def pair_figure(facts: Facts, found: dict[str, dict[str, Score]], axis: str) -> Figure | None:
+    """The two groups of an axis as two dots of each component, with their intervals (figure 13)."""
+    first, second = axes(facts)[axis]
+    names = [n for n in found if found[n][first].enough and found[n][second].enough]
+    if not names:
         return None
+    order = sorted(names, key=lambda n: (n == WHOLE, -(found[n][first].value or 0.0), n))
+
+    def row(name: str) -> charts.Dots:
+        pair = [found[name][g] for g in (first, second)]
+        marks = tuple(
+            charts.Part(s.value or 0.0, css, f"{name}, {g}: {s.value:+.4f}, n = {s.sentences:,}")
+            for g, css, s in zip((first, second), ("c1", "c2"), pair, strict=True)
+        )
+        held = " and ".join(short_count(s.sentences) for s in pair)
+        return charts.Dots(name, marks, value=f"n = {held}", whiskers=tuple(s.interval for s in pair))
 
     def draw(width: int) -> str:
-        rows = [heat.Side(w.text, -w.z, f"z = {w.z:.1f}, {w.sentences:,} sentences") for w in best[left]]
-        rows += [heat.Side(w.text, w.z, f"z = {w.z:.1f}, {w.sentences:,} sentences") for w in reversed(best[right])]
-        return heat.diverging(
-            width, rows, label="Words tied to each gender", title="z of the log-odds ratio", ends=(left, right),
-            show=lambda v: f"{abs(v):g}",
-        )  # fmt: skip
+        return charts.dots(
+            width,
+            [row(n) for n in order],
+            label=f"Sentiment around {first} and {second}",
+            title="mean sentiment of words (-1 to 1)",
+            show=lambda v: f"{v:g}",
+            key=[("c1", first), ("c2", second)],
+            zero=False,
+        )
 
+    few = len(found) - len(names)
     return Figure(
-        name="biased-words-gender",
-        title=f"Words tied to “{left}” and to “{right}”",
-        subtitle="Adjectives and adverbs in the same sentence, ordered by score; length is the z score.",
+        name=f"sentiment-pair-{axis}",
+        title=f"Sentiment around “{first}” and “{second}”",
+        subtitle="Mean over scored words that share a sentence with the term; whiskers are 95 % intervals over"
+        " documents; n counts sentences."
+        + (f" {few} components with fewer than {TOO_FEW_SENTENCES} of either: not drawn." if few else ""),
         draw=draw,
-        table="biased-words-scores",
-        alt=f"Most tied to {left}: {', '.join(w.text for w in best[left][:5]) or 'none'};"
-        f" to {right}: {', '.join(w.text for w in best[right][:5]) or 'none'}.",
+        table="sentiment",
+        alt="; ".join(
+            f"{n}: {first} {found[n][first].value:+.3f}, {second} {found[n][second].value:+.3f}" for n in order[-3:]
+        )
+        + ".",
+    )
+
+
+def group_block(facts: Facts, found: dict[str, dict[str, Score]], axis: str) -> Figure | Prose:
+    """The figure of an axis; one sentence where no group has enough sentences anywhere."""
+    groups = list(axes(facts)[axis])
+    if any(found[n][g].enough for n in found for g in groups):
+        return group_figure(facts, found, axis)
+    held = ", ".join(f"{g} {found[WHOLE][g].sentences:,}" for g in groups)
+    return Prose(
+        text=f"Terms of {axis}: too few sentences in any component for a value (whole corpus: {held}; a value needs"
+        f" {TOO_FEW_SENTENCES}).",
+        remark=True,
     )
 
 
 def group_figure(facts: Facts, found: dict[str, dict[str, Score]], axis: str) -> Figure:
     """Components by groups: sentiment less that of all sentences, so that a gloomy component is not biased."""
     groups = list(axes(facts)[axis])
-    named = [n for n in found if n != WHOLE and any(found[n][g].sentences for g in groups)]
+    named = [n for n in found if n != WHOLE and any(found[n][g].enough for g in groups)]
     names, silent = [*named, WHOLE], len(found) - len(named) - 1
     most = max(
         (
@@ -320,7 +233,7 @@ def group_figure(facts: Facts, found: dict[str, dict[str, Score]], axis: str) ->
         title=f"Sentiment around terms of {axis}",
         subtitle="Difference from all sentences of the same component; colour is full at"
         f" {most:.2g}, and grey cells have fewer than 100 sentences."
-        + (f" {silent} components without such a sentence are not drawn." if silent else ""),
+        + (f" {silent} components with too few for any group are not drawn." if silent else ""),
         draw=draw,
         table="sentiment",
         alt=f"Over the whole corpus, from most to least positive: {', '.join(order)}."
@@ -340,7 +253,7 @@ def section(facts: Facts) -> Section:
     found = scores(facts)
     ranked, scored, best, _ = biased_words(facts)
     gender = list(axes(facts)["gender"])
-    figure = gender_figure(best, gender)
+    figure, pair = gender_figure(best, gender), pair_figure(facts, found, "gender")
     none = Prose(
         text=f"No adjective or adverb is tied to a group: none has |z| above {LEAST_Z} in {LEAST_SENTENCES} sentences."
     )
@@ -355,7 +268,8 @@ def section(facts: Facts) -> Section:
             Prose(text=WARNING, remark=True),
             *([figure] if figure else []),
             *([ranked] if ranked.rows else [none]),
-            *(group_figure(facts, found, axis) for axis in axes(facts)),
+            *([pair] if pair else []),
+            *(group_block(facts, found, axis) for axis in axes(facts)),
             sentiment_table(facts, found),
             *([scored] if scored.rows else []),
             Prose(text=f"Terms ({facts.config.get('terms', 'pile')} preset), whole words, case folded: {terms}."),

@@ -6,13 +6,17 @@ from dataclasses import dataclass
 
 from pilebuilder.ledger import Tally
 from pilebuilder.report import charts
-from pilebuilder.report.cells import Cell, Gap, scale_of, show_size
+from pilebuilder.report.cells import Cell, Gap, not_measured, scale_of, show_size
 from pilebuilder.report.facts import Facts, Source
 from pilebuilder.report.sections.composition import parts_of, weights
 from pilebuilder.report.svg import colour
 from pilebuilder.report.table import Column, Figure, Prose, Section, Table
 
 CLASSES = ("public domain", "attribution", "share-alike", "non-commercial", "no derivatives", "mixed or unknown")
+RESTRICTED = (
+    "share of web text from domains that restrict crawlers in robots.txt or in their terms; it needs the robots.txt"
+    " files of the registered domains, and a reader of their terms"
+)
 _PUBLIC = ("CC0", "PDDL", "UNLICENSE", "0BSD", "PUBLIC DOMAIN", "CC-PDDC", "CC-PDM")
 _ATTRIBUTION = ("MIT", "BSD", "APACHE", "CC-BY-", "ISC", "PSF", "PYTHON-", "ZLIB", "ODC-BY", "BSL-1.0", "AFL", "ECL")
 _SHARE = ("GPL", "CC-BY-SA", "GFDL", "ODBL", "MPL", "EPL", "LGPL", "AGPL", "CDDL", "OFL")
@@ -58,14 +62,16 @@ def answer(value: bool | None) -> str:
 def consent_table(facts: Facts) -> Table:
     """Public, terms, author: unknown counts as no in the totals, as in the paper."""
     share = weights(parts_of(facts))
-    rows = []
+    rows: list[tuple[Cell, ...]] = []
     for s in facts.sources:
         consent = s.card.get("consent") or {}
         evidence = (s.card.get("licence") or {}).get("evidence") or s.card.get("homepage") or ""
         flags = [answer(consent.get(k)) for k in ("public", "terms", "author")]
-        rows.append((s.name, *flags, s.card.get("access", ""), s.licence or "unknown", evidence, share[s.name]))
-    sums = [sum(share[r[0]] for r in rows if r[i] == "yes") for i in (1, 2, 3)]
-    total = ("Share of effective text", *(f"{v:.2%}" for v in sums), None, None, None, sum(share.values()))
+        optout = not_measured("the fetch records no opt-out signal")
+        head = (s.name, *flags, s.card.get("access", ""), s.licence or "unknown", evidence, share[s.name])
+        rows.append((*head, optout))
+    sums = [sum(share[str(r[0])] for r in rows if r[i] == "yes") for i in (1, 2, 3)]
+    total = ("Share of effective text", *(f"{v:.2%}" for v in sums), None, None, None, sum(share.values()), None)
     return Table(
         name="consent",
         title="Consent and terms",
@@ -79,13 +85,15 @@ def consent_table(facts: Facts) -> Table:
             Column(key="licence", title="Licence"),
             Column(key="evidence", title="Evidence", kind="code"),
             Column(key="weight", title="Weight", kind="share"),
+            Column(key="opt_out", title="Opt-out signals"),
         ),
         rows=tuple(rows),
         totals=(total,),
         note="Public: freely and readily available online. Terms: obtained and used consistently with the host's"
-        " terms."
-        " Author: the authors agreed to such use, or a reasonable person would not assume that it stays unused for"
-        " research. As the component's card says; nothing is inferred, and unknown counts as no in the totals.",
+        " terms. Author: the authors agreed to such use, or a reasonable person would not assume that it stays unused"
+        " for research. Judged by whoever wrote the component's card, which the recipe's digest fixes; the evidence is"
+        " the card's link. Nothing is inferred, and unknown counts as no in the totals. Opt-out signals are"
+        " robots.txt, TDMRep and ai.txt at the time of the fetch.",
         weighting="totals by effective bytes",
         sample="all components",
     )
@@ -123,8 +131,8 @@ def licence_table(facts: Facts) -> Table:
             Column(key="tokens", title="Tokens", kind="count"),
         ),
         rows=tuple(rows),
-        note="Duties as far as the licence's identifier tells them; not legal advice. Documents may carry licences"
-        " of their"
+        note="Duties as far as the licence's identifier tells them; not legal advice. The licence is the one that the"
+        " card states; whether an aggregator states another is not recorded. Documents may carry licences of their"
         " own, counted below where readers recorded them.",
         weighting="sums",
     )
@@ -275,6 +283,7 @@ def section(facts: Facts) -> Section:
             class_table(facts),
             licence_table(facts),
             *([documents] if documents else []),
+            *([Prose(text=f"{not_measured(RESTRICTED)}.", remark=True)] if facts.domains else []),
             *([excluded] if excluded else [Prose(text="No source was left out, and none came out empty.")]),
         ),
     )

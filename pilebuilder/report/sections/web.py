@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pilebuilder.report import charts
-from pilebuilder.report.cells import TOO_FEW_DOCUMENTS, not_measured
+from pilebuilder.report.cells import TOO_FEW_DOCUMENTS, Cell, not_measured, too_few
 from pilebuilder.report.facts import Facts
 from pilebuilder.report.stats import entropy, gini
 from pilebuilder.report.table import Column, Figure, Prose, Section, Table
@@ -30,6 +30,10 @@ def whole(facts: Facts) -> Any:
     return add_up(list(facts.domains.values()))
 
 
+def _share(part: int, whole: int) -> tuple[Cell]:
+    return (part / whole if whole else None,)
+
+
 def top_table(facts: Facts, total: Any, level: str) -> Table:
     """The most frequent names of a level, with their shares of documents and words."""
     rows = rows_of(total, level)
@@ -48,28 +52,37 @@ def top_table(facts: Facts, total: Any, level: str) -> Table:
             Column(key="share_of_words", title="Of words", kind="share"),
         ),
         rows=tuple(
-            (name or "none", n, n / documents, b, b / size if size else None, w, w / words if words else None)
+            (name or "none", n, *_share(n, documents), b, *_share(b, size), w, *_share(w, words))
+            if documents >= TOO_FEW_DOCUMENTS
+            else (name or "none", n, None, b, None, w, None)
             for name, n, b, w in rows[:TOP]
         ),
         fold=20,
         note=f"The first {min(TOP, len(rows))} of {len(rows):,}, by documents. Shares are of documents with an"
-        " address.",
+        " address" + (f", of which there are too few (n = {documents})." if documents < TOO_FEW_DOCUMENTS else "."),
         weighting="per document, per byte (raw), per word",
     )
 
 
-def concentration_table(facts: Facts) -> Table:
+def concentration(table: Any) -> tuple[Cell, ...]:
+    """Documents with an address, domains, shares of the largest, Gini, entropy."""
+    counts = [r[1] for r in rows_of(table, "domain")]
+    total = sum(counts)
+    if total < TOO_FEW_DOCUMENTS:
+        return (total, len(counts), too_few(total), *[None] * 4)
+    shares = [sum(counts[:k]) / total for k in (10, 100, 1000)]
+    return (total, len(counts), *shares, gini(counts), entropy(counts))
+
+
+def concentration_table(facts: Facts, total: Any) -> Table:
     """How few domains hold how much, by component."""
-    rows: list[tuple[Any, ...]] = []
+    rows: list[tuple[Cell, ...]] = []
     for source in facts.sources:
         held = facts.domains.get(source.name)
         if held is None:
             rows.append((source.name, not_measured("no URL metadata"), *[None] * 6))
             continue
-        counts = [r[1] for r in rows_of(held, "domain")]
-        total = sum(counts)
-        shares = [sum(counts[:k]) / total for k in (10, 100, 1000)]
-        rows.append((source.name, total, len(counts), *shares, gini(counts), entropy(counts)))
+        rows.append((source.name, *concentration(held)))
     return Table(
         name="web-concentration",
         title="Concentration of registered domains",
@@ -85,6 +98,7 @@ def concentration_table(facts: Facts) -> Table:
             Column(key="entropy", title="Entropy", kind="number", unit="bits"),
         ),
         rows=tuple(rows),
+        totals=((("Whole", *concentration(total)),) if len(facts.domains) > 1 else ()),
         weighting="per document",
     )
 
@@ -125,14 +139,14 @@ def section(facts: Facts) -> Section:
     total = whole(facts)
     first = rows_of(total, "domain")
     documents = sum(r[1] for r in first)
-    lead = f"{len(first):,} registered domains; the largest, {first[0][0]}, has {first[0][1] / documents:.2%} of"
+    lead = f"{len(first):,} registered domains; the largest, {first[0][0]}, has {first[0][1]:,} of"
     return Section(
         name="web",
         title=title,
         lead=f"{lead} {documents:,} documents with an address.",
         blocks=(
             *([figure] if (figure := domain_figure(total)) else []),
-            concentration_table(facts),
+            concentration_table(facts, total),
             *(top_table(facts, total, level) for level in LEVELS),
             Prose(text=f"Registered domains by the Public Suffix List, version {public_suffixes().version}."),
         ),
