@@ -58,8 +58,8 @@ class Attempt:
         return "; ".join(f"{part.upper()}: {text}" for part, text in sorted(held.items()))
 
     def setting(self, name: str, default: float) -> float:
-        """A number of the run's control settings."""
-        return float(((self.facts.get("config") or {}).get("control") or {}).get(name, default))
+        """A number of the run's settings of energy."""
+        return float(((self.facts.get("config") or {}).get("power") or {}).get(name, default))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

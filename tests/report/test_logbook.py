@@ -23,7 +23,7 @@ def config() -> dict[str, Any]:
         "model": {"family": "modern", "layers": 2, "width": 64, "heads": 1, "activation": "swiglu"},
         "data": {"sequence": 32},
         "optimizer": {"name": "muon", "lr": 0.003, "schedule": "wsd"},
-        "control": {"pue": 1.5, "grid_gco2_per_kwh": 200.0},
+        "power": {"pue": 1.5, "grid_gco2_per_kwh": 200.0},
         "tokens": 30_000,
         "batch_tokens": 1000,
         "micro_tokens": 1000,
