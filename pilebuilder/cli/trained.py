@@ -34,7 +34,7 @@ def evaluate(
 ) -> None:
     """Measure bits per UTF-8 byte by component, and a cloze, on held-out text; the report shows the results.
 
-    A folder of GPT-2, Pythia or Qwen3 gives comparison rows. Results lie in CORPUS/evaluations.
+    A folder of GPT-2, Pythia, Llama or Qwen3 gives comparison rows. Results lie in CORPUS/evaluations.
 
     Examples:
 
@@ -78,7 +78,7 @@ def export(
     out: Annotated[Path | None, typer.Option("--out", "-o", help="folder to write [default: RUN/export]")] = None,
     tokenizer: TokenizerFile = None,
 ) -> None:
-    """Write a run as GPTNeoXForCausalLM or Qwen3ForCausalLM, with tokenizer files and a model card.
+    """Write a run as GPTNeoXForCausalLM, Qwen3ForCausalLM or LlamaForCausalLM, with tokenizer files and a model card.
 
     Example:
 

@@ -60,13 +60,15 @@ class Model(Part):
     """Shape of the network."""
 
     family: Literal["modern", "neox"] = "modern"
-    """``modern``: RMSNorm, rotary positions, QK-norm, no biases, serial residuals. ``neox``: GPT-NeoX (Pythia):
+    """``modern``: RMSNorm, rotary positions, no biases, serial residuals (Qwen3, Llama). ``neox``: GPT-NeoX (Pythia):
     LayerNorm, biases, GELU, a quarter of each head rotated, parallel residuals."""
     layers: Annotated[int, Field(ge=1, le=512)] = 6
     width: Annotated[int, Field(ge=8, le=65536)] = 384
     heads: Annotated[int, Field(ge=1, le=1024)] = 3
     activation: Literal["swiglu", "relu2"] = "swiglu"
     """Of ``modern``; ``neox`` has GELU."""
+    qk_norm: bool = True
+    """Of ``modern``: norms of each query and key head, which bounds the scores (Qwen3). Without it: Llama's block."""
     rotary_base: Annotated[float, Field(gt=1)] = 10_000.0
 
     @property
@@ -149,6 +151,9 @@ class Control(Part):
     device: Literal["auto", "cpu", "cuda"] = "auto"
     compile: Literal["auto", "off", "blocks"] = "auto"
     """``auto`` compiles each block on a GPU."""
+    deterministic: bool = False
+    """On a GPU: only kernels that give the same bits each time, so that a resumed run repeats its losses exactly.
+    Slower: cuDNN's attention is not among them. On a CPU every run is exact."""
     parallel: Literal["ddp", "fsdp"] = "ddp"
     """Of several processes: each holds all weights, or a part of every weight (for what one GPU cannot hold)."""
     threads: Annotated[int, Field(ge=1)] | None = None
@@ -161,10 +166,6 @@ class Control(Part):
     """Steps between evaluations on ``val``, the first before the first step; 0 evaluates at the end alone."""
     evaluate_tokens: Tokens = Field(default=200_000, ge=1)
     """Limit of each component in evaluations during the run; whole documents are taken."""
-    pue: Annotated[float, Field(ge=1)] = 1.2
-    """Energy of the building over that of its machines, for the logbook's kWh (see `energy.PUE`)."""
-    grid_gco2_per_kwh: Annotated[float, Field(ge=0)] = 480.0
-    """Carbon of the electricity, for the logbook's gCO2e (see `energy.GRID_GCO2_PER_KWH`)."""
 
 
 class Power(Part):

@@ -1,8 +1,9 @@
 """Energy of a run: counters where the machine has them, an estimate that says so where it has none.
 
-GPU: NVML's total energy counter (Volta and later), else its power reading times the time since the last one. CPU:
-RAPL's package counters when this user may read them, else CPU seconds of this process times `CPU_WATTS`. Counters of a
-package count everything that runs on it. Carbon is energy times PUE times grid intensity, both settings.
+GPU: NVML's total energy counter (Volta and later), else its power times the time since the last reading. CPU: RAPL's
+counters of packages and memory when this user may read them, else CPU seconds of this process times `CPU_WATTS`.
+Counters count everything that runs on what they belong to. Carbon is energy times PUE times grid intensity, both
+settings.
 """
 
 from __future__ import annotations
@@ -10,8 +11,10 @@ from __future__ import annotations
 import ctypes
 import resource
 import sys
+import threading
 import time
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -24,6 +27,9 @@ PUE = 1.2
 """Energy of the building over that of its machines: an efficient room; the surveyed average was 1.58 in 2023."""
 RAPL = Path("/sys/class/powercap")
 NVML = "libnvidia-ml.so.1"
+EVERY = 10.0
+"""Seconds between readings: RAPL's counters wrap after 65 kJ on some processors (minutes at 300 W), and powers must be
+seen often to add up to an energy."""
 
 
 class Source(Protocol):
@@ -32,18 +38,27 @@ class Source(Protocol):
     method: str
 
     def joules(self) -> float:
-        """Since this source was made."""
+        """Since this source was made; raises `OSError`."""
 
 
 class Rapl:
-    """Package counters of the CPU."""
+    """Package and memory counters of the CPU, from Linux's powercap folder.
+
+    Zones of all depths lie side by side: ``intel-rapl:0`` (``name``: package-0), ``intel-rapl:0:0`` (core, part of its
+    package), ``intel-rapl:0:1`` (dram, beside it), ``intel-rapl:1`` (psys on laptops: the whole board, packages
+    included). AMD's processors have the same names. Since Linux 5.10 only root may read ``energy_uj``.
+    """
 
     def __init__(self, folder: Path = RAPL) -> None:
-        self.files = sorted(p / "energy_uj" for p in folder.glob("intel-rapl:*") if p.name.count(":") == 1)
-        if not self.files:
-            raise OSError("no RAPL counters")
-        self.ranges = [int((p.parent / "max_energy_range_uj").read_text()) for p in self.files]
-        self.method = f"RAPL counters of {len(self.files)} packages, all that runs on them"
+        zones = [(p, (p / "name").read_text().strip()) for p in sorted(folder.glob("intel-rapl:*"))]
+        kept = [(p, name) for p, name in zones if name.startswith("package") or name == "dram"]
+        if not any(name != "dram" for _, name in kept):
+            raise OSError(f"no RAPL counters in {folder}")
+        self.files = [p / "energy_uj" for p, _ in kept]
+        self.ranges = [int((p / "max_energy_range_uj").read_text()) for p, _ in kept]
+        if min(self.ranges) <= 0:
+            raise OSError(f"{folder}: a RAPL counter without range")
+        self.method = f"RAPL counters of {', '.join(name for _, name in kept)}; all that runs on them"
         self.last = [int(p.read_text()) for p in self.files]
         self.total = 0
 
@@ -56,11 +71,10 @@ class Rapl:
 
 
 class CpuEstimate:
-    """CPU seconds of this process times an assumed power."""
+    """CPU seconds of this process times an assumed power; `why` nothing better is there."""
 
-    method = f"estimate: CPU seconds of the process times {CPU_WATTS:g} W per busy core"
-
-    def __init__(self) -> None:
+    def __init__(self, why: str = "no counter was looked for") -> None:
+        self.method = f"not measured: {why}; estimate: CPU seconds of the process times {CPU_WATTS:g} W per busy core"
         self.first = time.process_time()
 
     def joules(self) -> float:
@@ -83,7 +97,7 @@ class Nvml:
             self.method = "NVML total energy counter of the GPU"
         except OSError:
             self._power()
-            self.method = "NVML power of the GPU, read at each line of the logbook"
+            self.method = f"NVML power of the GPU, read every {EVERY:g} s and times the time between"
 
     def joules(self) -> float:
         if self.first is not None:
@@ -100,6 +114,7 @@ class Nvml:
         return int(value.value)
 
     def _power(self) -> float:
+        """Watts."""
         value = ctypes.c_uint()
         self._call("nvmlDeviceGetPowerUsage", self.handle, ctypes.byref(value))
         return value.value / 1e3
@@ -110,47 +125,75 @@ class Nvml:
             raise OSError(f"{name} failed with code {code}")
 
 
-@dataclass(slots=True)
 class Meter:
-    """Adds up the sources of a machine; `reading` goes into every line of steps."""
+    """Reads the sources of a machine, ``cpu`` and ``gpu``; one that fails is never the end of a run."""
 
-    cpu: Source = field(default_factory=lambda: cpu_source())
-    gpu: Source | None = None
-    missing: str = ""
-    """Why a GPU's energy is not counted."""
+    def __init__(self, sources: dict[str, Source], missing: dict[str, str] | None = None) -> None:
+        self.sources, self.missing = sources, missing or {}
+        self._last = dict.fromkeys(sources, 0.0)
+        self._lock = threading.Lock()
 
     @classmethod
-    def of_device(cls, device: Any) -> Meter:
-        """For a run on a `torch.device`."""
-        if device.type != "cuda":
-            return cls()
-        import torch
+    def of_device(cls, device: Any, *, host: bool = True) -> Meter:
+        """For a run on a `torch.device`; `host`: whether this process counts what its whole machine takes."""
+        sources, missing = {}, {}
+        if source := cpu_source(host=host):
+            sources["cpu"] = source
+        if device.type == "cuda":
+            import torch
 
-        try:
-            return cls(gpu=Nvml(str(torch.cuda.get_device_properties(device).uuid)))
-        except (OSError, AttributeError) as error:
-            return cls(missing=f"not measured: {error}")
+            try:
+                sources["gpu"] = Nvml(str(torch.cuda.get_device_properties(device).uuid))
+            except (OSError, AttributeError) as error:
+                missing["gpu"] = f"not measured: {error}"
+        return cls(sources, missing)
 
     def method(self) -> dict[str, str]:
-        """How each part is counted, for the start of a run."""
-        gpu = {"gpu": self.gpu.method} if self.gpu else {"gpu": self.missing} if self.missing else {}
-        return {"cpu": self.cpu.method, **gpu}
+        """How each part is counted, or why it is not, for the start of a run."""
+        return {name: source.method for name, source in self.sources.items()} | self.missing
 
-    def reading(self) -> dict[str, float]:
-        """Joules since the start of this process' run, and the largest memory of the process (bytes)."""
-        found = {"cpu_joules": round(self.cpu.joules(), 1)}
-        if self.gpu:
-            found["gpu_joules"] = round(self.gpu.joules(), 1)
-        unit = 1 if sys.platform == "darwin" else 1024
-        return found | {"host_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit}
+    def joules(self) -> dict[str, float]:
+        """Of each part since the meter was made; a part that can no longer be read keeps its last value."""
+        with self._lock:
+            for name, source in self.sources.items():
+                if name in self.missing:
+                    continue
+                try:
+                    self._last[name] = source.joules()
+                except (OSError, ValueError) as error:
+                    self.missing[name] = f"not measured from {self._last[name]:.0f} J on: {error}"
+            return dict(self._last)
+
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        """Read every `EVERY` seconds, in the background."""
+        ended = threading.Event()
+
+        def watch() -> None:
+            while not ended.wait(EVERY):
+                self.joules()
+
+        thread = threading.Thread(target=watch, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            thread.join()
 
 
-def cpu_source() -> Source:
-    """Counters when they can be read, else the estimate."""
+def cpu_source(*, host: bool = True, folder: Path = RAPL) -> Source | None:
+    """Counters when they can be read, else the estimate. Counters are of the machine: one process counts them."""
     try:
-        return Rapl()
-    except (OSError, ValueError):
-        return CpuEstimate()
+        counters = Rapl(folder)
+    except (OSError, ValueError) as error:
+        return CpuEstimate(str(error))
+    return counters if host else None
+
+
+def host_memory() -> int:
+    """Largest memory of this process so far, bytes."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
 def carbon(joules: float, pue: float = PUE, grid: float = GRID_GCO2_PER_KWH) -> tuple[float, float]:

@@ -1,7 +1,7 @@
 """Checkpoint folders in Hugging Face's layout: ``config.json`` and safetensors, read and written without transformers.
 
-Three architectures: GPT-NeoX (Pythia), which is our ``neox`` family; Qwen3, which is our ``modern`` family with
-SwiGLU; and GPT-2, read only. Weights are never opened from pickles.
+Four architectures: GPT-NeoX (Pythia), which is our ``neox`` family; Qwen3 and Llama, which are our ``modern`` family
+with SwiGLU, with and without norms of queries and keys; and GPT-2, read only. Weights are never opened from pickles.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from pilebuilder.train.model import GPT, NEOX_ROTATED, Linear
 
 Tensors = dict[str, Tensor]
 
-QWEN3 = {
+LLAMA = {
     "attention_norm": "input_layernorm",
     "mlp_norm": "post_attention_layernorm",
     "attention.q": "self_attn.q_proj",
     "attention.k": "self_attn.k_proj",
     "attention.v": "self_attn.v_proj",
     "attention.out": "self_attn.o_proj",
-    "attention.q_norm": "self_attn.q_norm",
-    "attention.k_norm": "self_attn.k_norm",
     "mlp.gate": "mlp.gate_proj",
     "mlp.up": "mlp.up_proj",
     "mlp.down": "mlp.down_proj",
+    "attention.q_norm": "self_attn.q_norm",  # of Qwen3
+    "attention.k_norm": "self_attn.k_norm",
 }
 NEOX = {
     "attention_norm": "input_layernorm",
@@ -55,7 +55,7 @@ def _outer(family: str) -> dict[str, str]:
 
 
 def _blocks(family: str) -> tuple[str, dict[str, str]]:
-    return ("gpt_neox.layers", NEOX) if family == "neox" else ("model.layers", QWEN3)
+    return ("gpt_neox.layers", NEOX) if family == "neox" else ("model.layers", LLAMA)
 
 
 def to_hub(state: Tensors, shape: Model) -> Tensors:
@@ -130,24 +130,27 @@ def hub_config(config: TrainConfig, vocabulary: int, end: int) -> dict[str, Any]
         }
     if shape.activation != "swiglu":
         raise ExchangeError(
-            f"model.activation {shape.activation} has no class in transformers (no published model joins it with"
-            " QK-norm), so the network cannot be exported; train with model.activation swiglu or model.family neox"
+            f"model.activation {shape.activation} has no class in transformers (no published model has it in such a"
+            " block), so the network cannot be exported; train with model.activation swiglu or model.family neox"
         )
+    kind = (
+        {"architectures": ["Qwen3ForCausalLM"], "model_type": "qwen3", "use_sliding_window": False}
+        if shape.qk_norm
+        else {"architectures": ["LlamaForCausalLM"], "model_type": "llama", "mlp_bias": False}
+    )
     return {
-        "architectures": ["Qwen3ForCausalLM"],
-        "model_type": "qwen3",
+        **kind,
         **common,
         "head_dim": shape.head_width,
         "num_key_value_heads": shape.heads,
         "hidden_act": "silu",
-        "rms_norm_eps": EPSILON_QWEN3,
+        "rms_norm_eps": EPSILON_MODERN,
         "rope_theta": shape.rotary_base,
         "attention_bias": False,
-        "use_sliding_window": False,
     }
 
 
-EPSILON_NEOX, EPSILON_QWEN3 = 1e-5, 1e-6
+EPSILON_NEOX, EPSILON_MODERN = 1e-5, 1e-6
 """Of the norms in `model`: LayerNorm's default, and `RMSNorm`'s."""
 
 
@@ -168,8 +171,8 @@ def read_network(folder: Path) -> tuple[nn.Module, int]:
     """The network in a folder, fp32 on the CPU, and the longest context it knows."""
     config = read_config(folder)
     kind = config["model_type"]
-    if kind not in ("gpt2", "gpt_neox", "qwen3"):
-        raise ExchangeError(f"{folder}: model_type {kind!r} is not read here; there are gpt2, gpt_neox and qwen3")
+    if kind not in ("gpt2", "gpt_neox", "llama", "qwen3"):
+        raise ExchangeError(f"{folder}: model_type {kind!r} is not read here; there are gpt2, gpt_neox, llama, qwen3")
     try:
         if kind == "gpt2":
             return _gpt2(folder, config), int(config.get("n_positions") or config["n_ctx"])
@@ -195,24 +198,26 @@ class _Blank(GPT):
 
 
 def _ours(folder: Path, config: dict[str, Any], kind: str) -> GPT:
-    theta = (config.get("rope_parameters") or {}).get("rope_theta")
-    base = theta or config.get("rotary_emb_base" if kind == "gpt_neox" else "rope_theta", 10_000.0)
+    turned = config.get("rope_parameters") or {}  # of transformers 5
+    base = turned.get("rope_theta") or config.get("rotary_emb_base" if kind == "gpt_neox" else "rope_theta", 10_000.0)
     shape = Model(
         family="neox" if kind == "gpt_neox" else "modern",
         layers=config["num_hidden_layers"],
         width=config["hidden_size"],
         heads=config["num_attention_heads"],
+        qk_norm=kind == "qwen3",
         rotary_base=float(base),
     )
     if kind == "gpt_neox":
-        share = (config.get("rope_parameters") or {}).get("partial_rotary_factor", NEOX_ROTATED)
-        config = {"rotary_pct": share, **config}
+        config = {"rotary_pct": turned.get("partial_rotary_factor", NEOX_ROTATED), **config}
         _must(folder, config, hidden_act="gelu", layer_norm_eps=EPSILON_NEOX, rotary_pct=NEOX_ROTATED)
         _must(folder, config, use_parallel_residual=True, attention_bias=True, intermediate_size=shape.hidden)
     else:
-        _must(folder, config, hidden_act="silu", rms_norm_eps=EPSILON_QWEN3, num_key_value_heads=shape.heads)
+        _must(folder, config, hidden_act="silu", rms_norm_eps=EPSILON_MODERN, num_key_value_heads=shape.heads)
         _must(folder, config, head_dim=shape.head_width, use_sliding_window=False, intermediate_size=shape.hidden)
+        _must(folder, config, attention_bias=False, mlp_bias=False)
     _must(folder, config, tie_word_embeddings=False, rope_scaling=None)
+    _must(folder, turned, rope_type="default")
     vocabulary = config["vocab_size"]
     with torch.device("meta"):
         network = _Blank(shape, vocabulary)

@@ -1,7 +1,7 @@
 """Text from a network, token by token: seeded, the same on every run of one PyTorch version on one device.
 
-The whole context goes through the network for each token. That costs a factor of the length against a cache of keys
-and values, and needs nothing of the network; samples are for looking at.
+Keys and values of the context are kept, so each new token goes through the network alone. When the longest context
+that the network knows is full, the text goes on from its later half.
 """
 
 from __future__ import annotations
@@ -47,17 +47,20 @@ def continue_ids(subject: Subject, tokenizer: Tokenizer, ids: list[int], how: Sa
     """New ids after `ids`, without the end of document."""
     maker = torch.Generator().manual_seed(how.seed)
     device = next(subject.network.parameters()).device
-    context, made = list(ids), []
-    for _ in range(how.tokens):
-        window = torch.tensor([context[-subject.sequence :]], device=device)
+    network, longest = subject.network, subject.sequence
+    text, made = list(ids), 0
+    past, new = network.no_past(longest), text[-longest:]
+    while made < how.tokens:
+        if past[0].length + len(new) > longest:
+            past, new = network.no_past(longest), text[-max(1, longest // 2) :]
+        hidden = network(torch.tensor([new], device=device), past=past)
         # Ids that only pad the matrix are never drawn.
-        logits = subject.network.head(subject.network(window)[:, -1])[0, : tokenizer.size].double().cpu()
-        token = choose(logits, how, maker)
+        token = choose(network.head(hidden[:, -1])[0, : tokenizer.size].double().cpu(), how, maker)
         if token == tokenizer.eod:
             break
-        context.append(token)
-        made.append(token)
-    return made
+        new, made = [token], made + 1
+        text.append(token)
+    return text[len(ids) :]
 
 
 def choose(logits_v: torch.Tensor, how: Sampling, maker: torch.Generator) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pilebuilder.train.attention import attend
+from pilebuilder.train.attention import Past, attend
 from pilebuilder.train.loss import linear_cross_entropy
 
 EPSILON = 1e-5
@@ -25,12 +25,17 @@ class GPT2(nn.Module):  # type: ignore[misc]
         self.h = nn.ModuleList(Block(width, heads) for _ in range(layers))
         self.ln_f = nn.LayerNorm(width, EPSILON)
 
-    def forward(self, ids_bt: Tensor) -> Tensor:
-        """Hidden states after the last norm, (B, T, D)."""
-        x = self.wte(ids_bt) + self.wpe.weight[: ids_bt.shape[1]]
-        for block in self.h:
-            x = block(x)
+    def forward(self, ids_bt: Tensor, past: list[Past] | None = None) -> Tensor:
+        """Hidden states after the last norm, (B, T, D); with `past` as in `model.GPT`."""
+        start = past[0].length if past else 0
+        x = self.wte(ids_bt) + self.wpe.weight[start : start + ids_bt.shape[1]]
+        for i, block in enumerate(self.h):
+            x = block(x, past[i] if past else None)
         return self.ln_f(x)
+
+    def no_past(self, capacity: int) -> list[Past]:
+        """As in `model.GPT`."""
+        return [Past(capacity) for _ in self.h]
 
     def loss(self, ids_bt: Tensor, target_bt: Tensor, *, scale: float) -> tuple[Tensor, Tensor]:
         """Scaled sum of losses and the negative log-likelihood of each token, (B, T), in nats."""
@@ -57,10 +62,11 @@ class Block(nn.Module):  # type: ignore[misc]
         self.attn = nn.ModuleDict({"c_attn": nn.Linear(width, 3 * width), "c_proj": nn.Linear(width, width)})
         self.mlp = nn.ModuleDict({"c_fc": nn.Linear(width, 4 * width), "c_proj": nn.Linear(4 * width, width)})
 
-    def forward(self, x_btd: Tensor) -> Tensor:
+    def forward(self, x_btd: Tensor, past: Past | None) -> Tensor:
         b, t, d = x_btd.shape
         qkv = self.attn["c_attn"](self.ln_1(x_btd)).split(d, -1)
         q, k, v = (part.view(b, t, self.heads, -1).transpose(1, 2) for part in qkv)
+        k, v = past.extend(k, v) if past else (k, v)
         x = x_btd + self.attn["c_proj"](attend(q, k, v).transpose(1, 2).reshape(b, t, d))
         inner = functional.gelu(self.mlp["c_fc"](self.ln_2(x)), approximate="tanh")
         return x + self.mlp["c_proj"](inner)

@@ -2,7 +2,7 @@
 
 Two kinds: ``step`` (numbers of one update) and ``event`` (start, resume, checkpoint, evaluation, note ...). A run that
 was killed writes the steps after its last checkpoint a second time; `steps` gives the later ones. The last step of
-each write carries the energy that this process has used so far.
+each write carries the energy that the processes of this start have used so far.
 """
 
 from __future__ import annotations
@@ -12,29 +12,22 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pilebuilder.errors import PilebuilderError
-
-if TYPE_CHECKING:
-    from pilebuilder.train.energy import Meter
 
 NAME = "logbook.jsonl"
 LONGEST_NOTE = 10_000
 
 
 class Logbook:
-    """Appends records to ``logbook.jsonl``; `meter` counts energy for a process that trains."""
+    """Appends records to ``logbook.jsonl``; `watch` sees each as it is written."""
 
-    def __init__(
-        self, path: Path, watch: Callable[[Mapping[str, Any]], None] | None = None, meter: Meter | None = None
-    ) -> None:
-        self.path, self.watch, self.meter = path, watch, meter
+    def __init__(self, path: Path, watch: Callable[[Mapping[str, Any]], None] | None = None) -> None:
+        self.path, self.watch = path, watch
 
     def step(self, rows: list[dict[str, Any]]) -> None:
         """Append the records of some steps in one write."""
-        if self.meter and rows:
-            rows = [*rows[:-1], {**rows[-1], **self.meter.reading()}]
         self._append([{"kind": "step", **row} for row in rows])
 
     def event(self, what: str, **facts: Any) -> None:

@@ -18,17 +18,16 @@ import torch
 from torch import Tensor
 
 from pilebuilder.errors import NoSpaceError, PilebuilderError
-from pilebuilder.train import checkpoint, loss, parallel, scoring
-from pilebuilder.train.attention import select_backend
+from pilebuilder.train import attention, checkpoint, loss, parallel, scoring
 from pilebuilder.train.config import TrainConfig, differences
-from pilebuilder.train.energy import Meter
+from pilebuilder.train.energy import Meter, host_memory
 from pilebuilder.train.guard import Guard, Watch
 from pilebuilder.train.loader import Loader, Ready, Source, joined, open_corpus
 from pilebuilder.train.logbook import NAME, Logbook
 from pilebuilder.train.model import GPT
 from pilebuilder.train.optim import Optimizer
 from pilebuilder.train.planning import PEAK, flops_per_token, smaller
-from pilebuilder.train.process import locked, stoppable, threads
+from pilebuilder.train.process import deterministic, locked, stoppable, threads
 from pilebuilder.train.schedule import learning_rate
 from pilebuilder.train.shards import Corpus
 from pilebuilder.train.texts import keep_tokenizer
@@ -55,7 +54,8 @@ def train(corpus: Path, out: Path, config: TrainConfig, *, progress: Progress | 
     out.mkdir(parents=True, exist_ok=True)
     world, device = parallel.World(), choose_device(config)
     only = locked(out) if world.rank == 0 else world.nothing()
-    with only, stoppable() as stop, world.joined(device), threads(config.control.threads):
+    exact, cores = deterministic(config.control.deterministic), threads(config.control.threads)
+    with only, stoppable() as stop, exact, cores, world.joined(device):
         try:
             tokens = open_corpus(corpus, config, verify=config.data.verify and world.rank == 0)
             trainer = Trainer(tokens, out, config, progress, world)
@@ -84,18 +84,12 @@ class Trainer:
         self.corpus, self.out, self.config = corpus, out, config
         self.world, self.device = world or parallel.World(), choose_device(config)
         self.share = self.world.share(config.rows)
-        self.logbook = Logbook(out / NAME, progress, Meter.of_device(self.device))
+        self.logbook = Logbook(out / NAME, progress)
+        self.meter = Meter.of_device(self.device, host=self.world.local_rank == 0)
         self.source = Source(corpus, config)
         self.model = GPT(config.model, corpus.vocabulary, config.seed).to(self.device)
         self.model.compute = compute_type(config, self.device)
-        shape = config.model
-        self.attention = select_backend(
-            self.device, self.model.compute, shape.heads, shape.head_width, config.data.sequence
-        )
-        if config.control.compile == "blocks" or (config.control.compile == "auto" and self.device.type == "cuda"):
-            for block in self.model.blocks:
-                block.compile(dynamic=False)
-            loss.compile_slopes()
+        self.kernel, self.attention = self._choose_kernels()
         self.objective = parallel.wrap(self.model, self.world, config.control.parallel)
         self.optimizer = Optimizer(self.model, config.optimizer, self.world)
         self.guard, self.watch = Guard(config.guard, self.device), Watch(config.guard)
@@ -103,6 +97,23 @@ class Trainer:
         self.saver = checkpoint.Saver(out / "checkpoints", config.control.keep)
         self.waiting: list[tuple[int, float, Ready, Tensor]] = []
         self._resume()
+
+    def _choose_kernels(self) -> tuple[Any, dict[str, Any]]:
+        """Compile what is to be compiled; the kernel of attention, and what the logbook says of it."""
+        config, shape = self.config, self.config.model
+        compiled = config.control.compile == "blocks" or (
+            config.control.compile == "auto" and self.device.type == "cuda"
+        )
+        asked = (self.device, self.model.compute, shape.heads, shape.head_width, config.data.sequence)
+        kernel, refused = attention.select_kernel(*asked)
+        facts = {"attention": kernel.name.lower() if kernel else self.device.type, "compiled": compiled}
+        if config.data.attention == "document":
+            self.model.layout, why = attention.select_layout(*asked, compiled=compiled)
+            facts, refused = {**facts, "documents": self.model.layout}, refused | why
+        if compiled:
+            self.model.compile_parts()
+            loss.compile_slopes()
+        return kernel, facts | ({"refused_kernels": refused} if refused else {})
 
     # -- state: what a run is at a step, kept in checkpoints
 
@@ -148,12 +159,12 @@ class Trainer:
             tokenizer=self.corpus.tokenizer["name"],
             parameters=sum(p.numel() for p in self.model.parameters()),
             jumps=self.source.jumps,
-            attention=self.attention,
+            **self.attention,
             processes=self.world.size,
             device=torch.cuda.get_device_name() if cuda else platform.machine(),
             torch=torch.__version__,
             python=platform.python_version(),
-            energy=self.logbook.meter.method() if self.logbook.meter else {},
+            energy=self.meter.method(),
         )
 
     def _take(self, path: Path, facts: dict[str, Any]) -> None:
@@ -202,14 +213,15 @@ class Trainer:
         """All steps that are left."""
         self.scores: list[scoring.Score] = []
         self.loss: float | None = None
-        try:
-            if held and self.step == 0 and self.config.control.evaluate_every:
-                self.evaluate(held)
-            while (trouble := self._steps(stop, held)) is not None:
-                self._go_back(*trouble)
-        finally:
-            gc.unfreeze()
-            self._saved()
+        with self.meter.watched():
+            try:
+                if held and self.step == 0 and self.config.control.evaluate_every:
+                    self.evaluate(held)
+                while (trouble := self._steps(stop, held)) is not None:
+                    self._go_back(*trouble)
+            finally:
+                gc.unfreeze()
+                self._saved()
         finished = self.step >= self.config.steps
         self.event("finish" if finished else "interrupted", checkpoint=self.step)
         return Outcome(step=self.step, finished=finished, loss=self.loss, scores=self.scores)
@@ -222,7 +234,8 @@ class Trainer:
         try:
             for batch in loader:
                 lr = learning_rate(self.config.optimizer, self.step, steps)
-                self.waiting.append((self.step, lr, batch, self.update(batch, lr)))
+                with attention.preferring(self.kernel):
+                    self.waiting.append((self.step, lr, batch, self.update(batch, lr)))
                 self.step += 1
                 last, log = self.step == steps, self.step == first + 1 or self.step % control.log_every == 0
                 save = last or self.step % control.checkpoint_every == 0
@@ -305,11 +318,20 @@ class Trainer:
         if self.saver.finished:
             self._saved()
         self.loss = rows[-1]["loss"]
+        rows[-1] |= self._energy()
         if self.world.rank == 0:
             self.logbook.step(rows)
         if rows[0]["step"] == 0 and rows[0]["skipped"]:
             self._stop(0, "the loss or gradient of the first step is not finite: lower optimizer.lr or use fp32")
         return trouble
+
+    def _energy(self) -> dict[str, Any]:
+        """Joules of all processes since they started, the largest memory of this one, what can no longer be read."""
+        used = self.meter.joules()
+        sums = self.world.sum(torch.tensor([used.get("cpu", 0.0), used.get("gpu", 0.0)], dtype=torch.float64))
+        found = {f"{name}_joules": round(float(sums[i]), 1) for i, name in enumerate(("cpu", "gpu")) if name in used}
+        lost = {name: why for name, why in self.meter.missing.items() if name in used}
+        return found | {"host_memory_bytes": host_memory()} | ({"energy_lost": lost} if lost else {})
 
     def _utilisation(self, rate: float) -> dict[str, float]:
         """Shares of the GPU's peak at `rate` tokens per second and GPU, by both conventions, and its memory."""
@@ -360,7 +382,8 @@ class Trainer:
     def evaluate(self, held: Corpus) -> list[scoring.Score]:
         """Bits per byte on held-out tokens, into the logbook."""
         objective = getattr(self.objective, "module", self.objective)
-        with torch.compiler.set_stance("force_eager"):  # windows of many lengths: each would be compiled
+        # Windows of many lengths: each would be compiled, and planned for by cuDNN.
+        with torch.compiler.set_stance("force_eager"):
             scores = scoring.score(objective, held, self.config, tokens=self.config.control.evaluate_tokens)
         self.event("evaluate", split=held.split, scores=[s.as_json() for s in scores])
         return scores
@@ -386,7 +409,9 @@ def _finite(value: float) -> float | None:
 
 
 def _no_memory(error: RuntimeError) -> bool:
-    return isinstance(error, torch.OutOfMemoryError) or "allocate memory" in str(error)
+    """PyTorch's own error of a GPU, the words of its CPU allocator, and of libraries that allocate by themselves."""
+    words = ("allocate memory", "CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED")
+    return isinstance(error, torch.OutOfMemoryError) or any(word in str(error) for word in words)
 
 
 def _held_out(folder: Path, config: TrainConfig) -> Corpus | None:

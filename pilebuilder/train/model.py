@@ -1,9 +1,9 @@
 """The network: a decoder of identical blocks, in two families.
 
 ``modern`` is the block of Qwen3 (RMSNorm, rotary positions, RMSNorm of each query and key head, SwiGLU or squared
-ReLU, no biases). ``neox`` is GPT-NeoX's (LayerNorm, biases, GELU, a quarter of each head rotated, attention and MLP
-side by side). Weights are fp32; each layer casts them to the type of what it gets, so there is no autocast.
-Shapes: B rows, T positions, D width, H heads, K channels of a head.
+ReLU, no biases), or Llama's: the same without norms of queries and keys. ``neox`` is GPT-NeoX's (LayerNorm, biases,
+GELU, a quarter of each head rotated, attention and MLP side by side). Weights are fp32; each layer casts them to the
+type of what it gets, so there is no autocast. Shapes: B rows, T positions, D width, H heads, K channels of a head.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pilebuilder.train.attention import attend, document_mask
+from pilebuilder.train.attention import LAYOUTS, Layout, Past, attend
 from pilebuilder.train.config import VOCABULARY_MULTIPLE, Model
 from pilebuilder.train.loss import linear_cross_entropy
 
@@ -60,10 +60,12 @@ class LayerNorm(nn.LayerNorm):  # type: ignore[misc]
         )
 
 
-def rotary(length: int, channels: int, base: float, device: torch.device | None = None) -> tuple[Tensor, Tensor]:
-    """Cosines and sines of the rotary embedding, (T, channels / 2) each, fp32."""
+def rotary(
+    start: int, stop: int, channels: int, base: float, device: torch.device | None = None
+) -> tuple[Tensor, Tensor]:
+    """Cosines and sines of the rotary embedding of positions `start` up to `stop`, (T, channels / 2) each, fp32."""
     exponent = torch.arange(0, channels, 2, dtype=torch.float32, device=device) / channels
-    angle = torch.outer(torch.arange(length, dtype=torch.float32, device=device), base**-exponent)
+    angle = torch.outer(torch.arange(start, stop, dtype=torch.float32, device=device), base**-exponent)
     return angle.cos(), angle.sin()
 
 
@@ -82,15 +84,16 @@ class Attention(nn.Module):  # type: ignore[misc]
         super().__init__()
         self.heads, modern = shape.heads, shape.family == "modern"
         self.q, self.k, self.v, self.out = (Linear(shape.width, shape.width, bias=not modern) for _ in range(4))
-        self.q_norm = RMSNorm(shape.head_width) if modern else nn.Identity()
-        self.k_norm = RMSNorm(shape.head_width) if modern else nn.Identity()
+        self.q_norm = RMSNorm(shape.head_width) if modern and shape.qk_norm else nn.Identity()
+        self.k_norm = RMSNorm(shape.head_width) if modern and shape.qk_norm else nn.Identity()
 
-    def forward(self, x_btd: Tensor, cos: Tensor, sin: Tensor, mask_b1tt: Tensor | None) -> Tensor:
+    def forward(self, x_btd: Tensor, cos: Tensor, sin: Tensor, layout: Layout, past: Past | None) -> Tensor:
         b, t, d = x_btd.shape
         parts = together([self.q, self.k, self.v], x_btd)
         q, k, v = (part.view(b, t, self.heads, -1).transpose(1, 2) for part in parts)
         q, k = rotate(self.q_norm(q), cos, sin), rotate(self.k_norm(k), cos, sin)
-        return self.out(attend(q, k, v, mask_b1tt).transpose(1, 2).reshape(b, t, d))
+        k, v = past.extend(k, v) if past else (k, v)
+        return self.out(attend(q, k, v, layout).transpose(1, 2).reshape(b, t, d))
 
 
 class MLP(nn.Module):  # type: ignore[misc]
@@ -122,8 +125,8 @@ class Block(nn.Module):  # type: ignore[misc]
         self.attention_norm, self.mlp_norm = norm(shape.width), norm(shape.width)
         self.attention, self.mlp = Attention(shape), MLP(shape)
 
-    def forward(self, x: Tensor, cos: Tensor, sin: Tensor, mask: Tensor | None) -> Tensor:
-        attended = x + self.attention(self.attention_norm(x), cos, sin, mask)
+    def forward(self, x: Tensor, cos: Tensor, sin: Tensor, layout: Layout = None, past: Past | None = None) -> Tensor:
+        attended = x + self.attention(self.attention_norm(x), cos, sin, layout, past)
         return attended + self.mlp(self.mlp_norm(x if self.parallel else attended))
 
 
@@ -138,7 +141,8 @@ class GPT(nn.Module):  # type: ignore[misc]
         self.blocks = nn.ModuleList(Block(shape) for _ in range(shape.layers))
         self.norm = RMSNorm(shape.width) if shape.family == "modern" else LayerNorm(shape.width)
         self.head = Linear(shape.width, padded, bias=False)
-        self.compute = torch.float32
+        self.compute, self.layout = torch.float32, "stretches"
+        """Type of activations; how attention stays within documents (see `attention.LAYOUTS`)."""
         self.reset(seed)
 
     @torch.no_grad()
@@ -153,16 +157,30 @@ class GPT(nn.Module):  # type: ignore[misc]
             else:
                 weight.fill_(0.0 if name.endswith("bias") else 1.0)
 
-    def forward(self, ids_bt: Tensor, document_bt: Tensor | None = None) -> Tensor:
-        """Hidden states after the last norm, (B, T, D). With `document_bt`, attention stays within documents."""
+    def forward(self, ids_bt: Tensor, document_bt: Tensor | None = None, past: list[Past] | None = None) -> Tensor:
+        """Hidden states after the last norm, (B, T, D).
+
+        With `document_bt`, attention stays within documents. With `past` (see `no_past`) the ids follow those that it
+        has seen, and are added to it.
+        """
         share = 1.0 if self.shape.family == "modern" else NEOX_ROTATED
-        channels = int(self.shape.head_width * share)
-        cos, sin = rotary(ids_bt.shape[1], channels, self.shape.rotary_base, ids_bt.device)
-        mask = None if document_bt is None else document_mask(document_bt)
+        start = past[0].length if past else 0
+        channels, stop = int(self.shape.head_width * share), start + ids_bt.shape[1]
+        cos, sin = rotary(start, stop, channels, self.shape.rotary_base, ids_bt.device)
+        layout = None if document_bt is None else LAYOUTS[self.layout](document_bt)
         x = self.embed(ids_bt).to(self.compute)
-        for block in self.blocks:
-            x = block(x, cos, sin, mask)
+        for i, block in enumerate(self.blocks):
+            x = block(x, cos, sin, layout, past[i] if past else None)
         return self.norm(x)
+
+    def compile_parts(self) -> None:
+        """Compile, at their first use, the blocks (one graph serves them all) and the last norm."""
+        for part in (*self.blocks, self.norm):
+            part.compile(dynamic=False)
+
+    def no_past(self, capacity: int) -> list[Past]:
+        """What `forward` takes as `past` before the first of at most `capacity` positions."""
+        return [Past(capacity) for _ in self.blocks]
 
     def loss(
         self,

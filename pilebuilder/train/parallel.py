@@ -39,7 +39,7 @@ class World:
         if self.size == 1 or distributed.is_initialized():
             yield
             return
-        distributed.init_process_group("cpu:gloo,cuda:nccl" if cuda else "gloo")
+        distributed.init_process_group("cpu:gloo,cuda:nccl" if cuda else "gloo", device_id=device if cuda else None)
         try:
             yield
         finally:

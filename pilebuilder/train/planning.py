@@ -108,7 +108,7 @@ def parameters(shape: Model, vocabulary: int) -> tuple[int, int, int]:
     gated = shape.family == "modern" and shape.activation == "swiglu"
     matrices = shape.layers * (4 * d * d + (3 if gated else 2) * d * hidden)
     if shape.family == "modern":
-        vectors = shape.layers * (2 * d + 2 * shape.head_width) + d
+        vectors = shape.layers * (2 * d + (2 * shape.head_width if shape.qk_norm else 0)) + d
     else:
         vectors = shape.layers * (4 * d + 4 * d + d + hidden) + 2 * d
     return 2 * padded * d + matrices + vectors, padded * d + matrices, matrices

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import gc
 import json
+import os
 import platform
 import statistics
 import sys
+import tempfile
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
+
+from pilebuilder.train.config import Model
+from pilebuilder.train.model import GPT, INIT
 
 PREDICTED: dict[str, dict[str, Any]] = {
     # Roofline with GEMM 680, attention 450 forward and 380 backward TFLOP/s, 85 % of copy bandwidth: 49 / 52.5 / 57.7 %
@@ -21,7 +28,7 @@ PREDICTED: dict[str, dict[str, Any]] = {
         "copy TB/s": {"H100": [2.7, 3.2], "H200": [3.9, 4.6]},
         "matmul 8192 TFLOP/s": {"H100": [700, 810], "H200": [700, 810]},
         "cuDNN forward over flash, T 2048, head 128": {"H100": [1.4, 2.0], "H200": [1.4, 2.0]},
-        "loss peak GB, 64k tokens": {"H100": [0.6, 2.6], "H200": [0.6, 2.6]},
+        "loss chunked and compiled, peak GB, 64k tokens": {"H100": [0.6, 2.6], "H200": [0.6, 2.6]},
     },
     "B": {
         "mfu 124m": {"H100": [0.42, 0.50], "H200": [0.45, 0.54]},
@@ -42,9 +49,14 @@ class Bench:
 
     def __init__(self, run: str, out: Path | None, miniature: bool, corpus: Path | None) -> None:
         self.run, self.out, self.mini, self.corpus = run, out, miniature, corpus
+        self.preset: str | None = None
+        self.limit = 9.0
         if not miniature and not torch.cuda.is_available():
             sys.exit("no GPU here: nothing is measured. --miniature runs the same code on the CPU and claims nothing")
-        self.device = torch.device("cpu" if miniature else "cuda")
+        if not miniature:  # what an earlier run left compiled would hide the time that compiling takes
+            os.environ["TORCHINDUCTOR_CACHE_DIR"] = tempfile.mkdtemp(prefix="inductor-")
+        self.device = torch.device("cpu" if miniature else "cuda", None if miniature else 0)
+        self.began = time.monotonic()
         self.dtype = torch.float32 if miniature else torch.bfloat16
         name = "CPU" if miniature else torch.cuda.get_device_name()
         self.kind = next((k for k in ("H200", "H100") if k in name), "")
@@ -70,7 +82,9 @@ class Bench:
                 verdicts[name] = "hit" if limits[0] <= self.measured[name] <= limits[1] else "miss"
         content = {**self.head, "measured": self.measured, "verdicts": verdicts}
         if self.out:
-            self.out.write_text(json.dumps(content, indent=1) + "\n")
+            fresh = self.out.with_name(f".{self.out.name}.partial")
+            fresh.write_text(json.dumps(content, indent=1) + "\n")
+            fresh.replace(self.out)  # a run that is cut off leaves whole figures
         self.content = content
 
     def note(self, name: str, value: Any) -> None:
@@ -78,6 +92,32 @@ class Bench:
         self.measured[name] = value
         print(f"{name:60} {value}", flush=True)
         self.write()
+
+    @property
+    def minutes(self) -> float:
+        """Since the start."""
+        return (time.monotonic() - self.began) / 60
+
+    def tried(self, name: str, work: Callable[..., Any], *arguments: Any) -> Any:
+        """What `work` gives; when it fails that is noted and the rest goes on (None)."""
+        if self.mini:
+            return work(*arguments)
+        try:
+            return work(*arguments)
+        except Exception as error:  # kernels and compilers have exceptions of their own
+            traceback.print_exc()
+            self.note(f"{name}: failed", f"{type(error).__name__}: {str(error).strip()[:300]}")
+            gc.collect()
+            torch.cuda.empty_cache()
+            return None
+
+    def once(self, work: Callable[[], Any]) -> float:
+        """Seconds of one call, the device's work included."""
+        begin = time.perf_counter()
+        work()
+        if self.device.type == "cuda":
+            torch.cuda.synchronize()
+        return time.perf_counter() - begin
 
     def seconds(self, work: Callable[[], Any], repeat: int = 20) -> tuple[float, float]:
         """Median duration, and the relative difference of two such medians."""
@@ -119,6 +159,24 @@ class Bench:
         torch.cuda.reset_peak_memory_stats()
         before = torch.cuda.memory_allocated()
         yield lambda: round((torch.cuda.max_memory_allocated() - before) / 1e9, 3)
+
+
+class Drawn(GPT):
+    """A network whose weights are drawn on the device: seconds instead of minutes."""
+
+    def __init__(self, shape: Model, vocabulary: int, bench: Bench) -> None:
+        with bench.device:
+            super().__init__(shape, vocabulary)
+        self.compute = bench.dtype
+
+    @torch.no_grad()
+    def reset(self, seed: int) -> None:
+        torch.manual_seed(seed)
+        for weight in self.parameters():
+            if weight.ndim == 2:
+                weight.normal_(std=INIT)
+            else:
+                weight.fill_(1.0)
 
 
 def random(bench: Bench, *shape: int, seed: int = 1) -> torch.Tensor:

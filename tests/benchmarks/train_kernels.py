@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -11,8 +12,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from pilebuilder.train import attention, loss, optim
 from pilebuilder.train.config import TrainConfig
-from pilebuilder.train.model import GPT
-from tests.benchmarks.train_device import Bench, random
+from tests.benchmarks.train_device import Bench, Drawn, random
 
 
 def ceilings(bench: Bench) -> None:
@@ -38,34 +38,38 @@ def ceilings(bench: Bench) -> None:
 
 def attention_kernels(bench: Bench) -> None:
     kinds = [SDPBackend.MATH] if bench.mini else [SDPBackend.CUDNN_ATTENTION, SDPBackend.FLASH_ATTENTION]
-    for head in (16,) if bench.mini else (64, 128):
+    causal = partial(functional.scaled_dot_product_attention, is_causal=True)
+    for head in (16,) if bench.mini else (128, 64):
         for length in (64,) if bench.mini else (2048, 4096, 8192):
             rows = max(1, (128 if bench.mini else 32_768) // length)
             heads = 2 if bench.mini else 2048 // head
-            q, k, v = (random(bench, rows, heads, length, head, seed=s).requires_grad_() for s in range(3))
+            qkv = [random(bench, rows, heads, length, head, seed=s).requires_grad_() for s in range(3)]
             flops = 2 * rows * heads * length * length * head / 1e12  # half the square, two products
-            found = {kind: one_kernel(bench, kind, flops, q, k, v) for kind in kinds}
-            if len(found) == 2:
-                ratio = found[SDPBackend.CUDNN_ATTENTION] / found[SDPBackend.FLASH_ATTENTION]
-                bench.note(f"cuDNN forward over flash, T {length}, head {head}", round(ratio, 3))
+            place = f"T {length}, head {head}"
+            found = []
+            for kind in kinds:
+                with sdpa_kernel(kind):
+                    name = f"attention {kind.name.lower()}, {place}"
+                    found.append(bench.tried(name, both_ways, bench, name, flops, causal, qkv))
+            if len(found) == 2 and all(found):
+                bench.note(f"cuDNN forward over flash, {place}", round(found[0] / found[1], 3))
             documents = torch.arange(length, device=bench.device)[None].expand(rows, -1) // (length // 4)
-            masked = partial(attention.attend, q, k, v, attention.document_mask(documents))
-            bench.rate(f"attention with documents, T {length}, head {head}, forward TFLOP/s", flops, masked, 5)
+            for layout in ("stretches", "mask") if bench.mini else ("blocks", "mask"):
+                name = f"attention in 4 documents by {layout}, {place}"
+                held = attention.LAYOUTS[layout](documents)
+                work = partial(attention.attend, layout=held)
+                bench.tried(name, both_ways, bench, name, flops / 4, work, qkv, 5)
 
 
-def one_kernel(bench: Bench, kind: Any, flops: float, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> float:
+def both_ways(
+    bench: Bench, name: str, flops: float, attend: Callable[..., Any], qkv: list[torch.Tensor], repeat: int = 20
+) -> float:
     """Forward and backward of one kernel; the forward rate."""
-    name = f"attention {kind.name.lower()}, T {q.shape[-2]}, head {q.shape[-1]}"
-
-    def forward() -> Any:
-        return functional.scaled_dot_product_attention(q, k, v, is_causal=True)
-
-    with sdpa_kernel(kind):
-        out = forward()
-        grad = torch.ones_like(out)
-        found = bench.rate(f"{name}, forward TFLOP/s", flops, forward)
-        backward = partial(torch.autograd.grad, out, (q, k, v), grad, retain_graph=True)
-        bench.rate(f"{name}, backward TFLOP/s", 2.5 * flops, backward)
+    out = attend(*qkv)
+    grad = torch.randn_like(out)
+    found = bench.rate(f"{name}, forward TFLOP/s", flops, partial(attend, *qkv), repeat)
+    backward = partial(torch.autograd.grad, out, qkv, grad, retain_graph=True)
+    bench.rate(f"{name}, backward TFLOP/s", 2.5 * flops, backward, repeat)
     return found
 
 
@@ -91,17 +95,16 @@ def losses(bench: Bench) -> None:
     mine = torch.autograd.grad(value, (short, weight))
     errors = [float((a.double() - b).norm() / b.norm()) for a, b in zip(mine, right, strict=True)]
     bench.note("loss, relative error of both gradients against fp64", [float(f"{e:.3g}") for e in errors])
-    for name, work in (("naive", naive), ("chunked", chunked)):
+    for name, work in (("naive", naive), ("chunked", chunked), ("chunked and compiled", chunked)):
+        if name.endswith("compiled"):
+            if bench.mini:
+                continue
+            loss.compile_slopes()
+            work()
         with bench.peak_memory() as peak:
             work()
             bench.note(f"loss {name}, peak GB, 64k tokens", peak())
         bench.rate(f"loss {name}, Mtokens/s", tokens / 1e6, work, 5)
-    if not bench.mini:
-        loss.compile_slopes()
-        with bench.peak_memory() as peak:
-            chunked()
-            bench.note("loss peak GB, 64k tokens", peak())
-        bench.rate("loss chunked and compiled, Mtokens/s", tokens / 1e6, chunked, 5)
 
 
 def update(optimizer: optim.Optimizer, one: torch.Tensor) -> None:
@@ -111,7 +114,7 @@ def update(optimizer: optim.Optimizer, one: torch.Tensor) -> None:
 def optimizers(bench: Bench) -> None:
     for name in ("adamw", "muon"):
         config = TrainConfig.preset("mini" if bench.mini else "350m", optimizer={"name": name})
-        model = GPT(config.model, 300 if bench.mini else 50_257).to(bench.device)
+        model = Drawn(config.model, 300 if bench.mini else 50_257, bench)
         optimizer = optim.Optimizer(model, config.optimizer)
         for weight in model.parameters():
             weight.grad = torch.randn_like(weight)
@@ -122,7 +125,5 @@ def optimizers(bench: Bench) -> None:
 
 
 def run_a(bench: Bench) -> None:
-    ceilings(bench)
-    attention_kernels(bench)
-    losses(bench)
-    optimizers(bench)
+    for part in (ceilings, attention_kernels, losses, optimizers):
+        bench.tried(part.__name__, part, bench)

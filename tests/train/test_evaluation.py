@@ -6,6 +6,7 @@ import json
 import math
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,9 @@ from pilebuilder.cli import app  # noqa: E402
 from pilebuilder.errors import PilebuilderError  # noqa: E402
 from pilebuilder.models.vocabulary import load  # noqa: E402
 from pilebuilder.train import cloze, evaluation, scoring, texts  # noqa: E402
-from pilebuilder.train.generate import Sampling, choose, sample  # noqa: E402
+from pilebuilder.train.config import Model  # noqa: E402
+from pilebuilder.train.generate import Sampling, choose, continue_ids, sample  # noqa: E402
+from pilebuilder.train.model import GPT  # noqa: E402
 from pilebuilder.train.shards import Corpus  # noqa: E402
 from pilebuilder.train.subject import open_subject  # noqa: E402
 from tests.train.written import byte_config, byte_tokenizer, make_text_corpus  # noqa: E402
@@ -43,6 +46,29 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 @pytest.fixture(scope="module")
 def result(trained: tuple[Path, Path]) -> dict[str, Any]:
     return evaluation.evaluate(trained[0], open_subject(trained[1]), evaluation.Request())
+
+
+def test_a_sample_is_what_the_whole_context_gives_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keys and values that are kept change no token, also when the context is full and begins anew."""
+    network = GPT(Model(layers=2, width=32, heads=2), 60, seed=4).requires_grad_(False)
+    for weight in network.parameters():  # initial weights would say the same again and again
+        weight.mul_(3.0)
+    subject: Any = SimpleNamespace(network=network, sequence=16)
+    tokenizer: Any = SimpleNamespace(size=60, eod=59)
+    given = [59, *range(20)]
+    found = continue_ids(subject, tokenizer, given, Sampling(tokens=40, temperature=0))
+    window, wanted = given[-16:], []
+    while len(wanted) < len(found):
+        wanted.append(int(network.logits(torch.tensor([window]))[0, -1, :60].argmax()))
+        window = window[-7:] if len(window) == 16 else window
+        window.append(wanted[-1])
+    assert found == wanted
+    assert len(set(found)) > 3
+    seen: list[int] = []
+    run = network.forward
+    monkeypatch.setattr(network, "forward", lambda ids, **more: seen.append(ids.shape[1]) or run(ids, **more))
+    continue_ids(subject, tokenizer, given, Sampling(tokens=12, temperature=0))
+    assert seen == [16, 8, 1, 1, 1, 1, 1, 1, 1, 1, 8, 1]
 
 
 def test_text_and_token_files_give_the_same_numbers(trained: tuple[Path, Path]) -> None:

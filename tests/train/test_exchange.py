@@ -22,6 +22,7 @@ from tests.train.written import byte_config, make_text_corpus  # noqa: E402
 
 FAMILIES = {
     "modern": {"layers": 2, "width": 64, "heads": 2},
+    "llama": {"layers": 2, "width": 64, "heads": 2, "qk_norm": False},
     "neox": {"layers": 2, "width": 64, "heads": 2, "family": "neox"},
 }
 

@@ -8,11 +8,13 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("safetensors")
 
 from torch.nn import functional  # noqa: E402
+from torch.nn.attention.flex_attention import create_block_mask, flex_attention  # noqa: E402
 
 from pilebuilder.train import attention, loss  # noqa: E402
 from pilebuilder.train.config import Guard as GuardSettings  # noqa: E402
 from pilebuilder.train.config import Model  # noqa: E402
 from pilebuilder.train.config import Optimizer as Settings  # noqa: E402
+from pilebuilder.train.gpt2 import GPT2  # noqa: E402
 from pilebuilder.train.guard import Guard  # noqa: E402
 from pilebuilder.train.loss import IGNORE, linear_cross_entropy  # noqa: E402
 from pilebuilder.train.model import GPT, RMSNorm, rotary, rotate  # noqa: E402
@@ -21,6 +23,7 @@ from pilebuilder.train.optim import Optimizer, orthogonalise  # noqa: E402
 SHAPES = [
     Model(layers=2, width=32, heads=2),
     Model(layers=2, width=32, heads=2, activation="relu2"),
+    Model(layers=2, width=32, heads=2, qk_norm=False),
     Model(layers=2, width=64, heads=2, family="neox"),
 ]
 
@@ -95,38 +98,140 @@ def test_attention_equals_the_formula_with_and_without_documents() -> None:
     maker = torch.Generator().manual_seed(1)
     q, k, v = (torch.randn(2, 3, 10, 8, generator=maker, dtype=torch.float64) for _ in range(3))
     torch.testing.assert_close(attention.attend(q, k, v), attention.reference(q, k, v))
-    mask = attention.document_mask(torch.tensor([[0] * 4 + [1] * 6, [2] * 10]))
-    torch.testing.assert_close(attention.attend(q, k, v, mask), attention.reference(q, k, v, mask))
+    documents = torch.tensor([[0] * 4 + [1] * 6, [2] * 10])
+    mask = torch.ones(2, 1, 10, 10, dtype=torch.bool).tril()
+    mask[0, 0, 4:, :4] = False
+    assert torch.equal(attention.by_mask(documents), mask)
+    for layout in ("mask", "stretches"):
+        found = attention.attend(q, k, v, attention.LAYOUTS[layout](documents))
+        torch.testing.assert_close(found, attention.reference(q, k, v, mask))
+
+
+def _documents(rows: int, length: int, seed: int) -> torch.Tensor:
+    """Stretches of all lengths, the same document again later in a row, padding (-1) at some ends."""
+    maker = torch.Generator().manual_seed(seed)
+    starts = torch.rand(rows, length, generator=maker) < torch.tensor([[0.5], [0.02], [0.004], [0.0]])[:rows]
+    documents = starts.cumsum(1) % 3
+    documents[1, -40:] = -1
+    return documents
+
+
+@pytest.mark.parametrize("layout", ["blocks", "stretches"])
+def test_attention_within_documents_has_the_values_and_gradients_of_the_mask(layout: str) -> None:
+    maker = torch.Generator().manual_seed(1)
+    documents = _documents(4, 384, 5)
+    grad = torch.randn(4, 2, 384, 16, generator=maker, dtype=torch.float64)
+    results = []
+    for name in ("mask", layout):
+        q, k, v = (
+            torch.randn(4, 2, 384, 16, generator=torch.Generator().manual_seed(s), dtype=torch.float64)
+            for s in (2, 3, 4)
+        )
+        learn = layout != "blocks"  # FlexAttention has no backward on a CPU
+        inputs = [x.requires_grad_(learn) for x in (q, k, v)]
+        held = attention.LAYOUTS[name](documents)
+        found = flex_attention(*inputs, block_mask=held) if name == "blocks" else attention.attend(*inputs, held)
+        results.append([found, *(torch.autograd.grad(found, inputs, grad) if learn else ())])
+    for a, b in zip(*results, strict=True):
+        torch.testing.assert_close(a, b)
+
+
+def test_blocks_are_those_that_pytorch_finds_by_looking_at_every_score() -> None:
+    documents = _documents(4, 640, 7)
+    stretch = attention.stretches(documents)
+    wanted = create_block_mask(
+        lambda b, h, q, k: (stretch[b, q] == stretch[b, k]) & (q >= k), 4, None, 640, 640, device="cpu"
+    )
+    found = attention.by_blocks(documents)
+    assert torch.equal(found.to_dense(), wanted.to_dense())
+    assert torch.equal(found.full_kv_num_blocks, wanted.full_kv_num_blocks)
+    assert found.sparsity() > 50
+
+
+def test_a_compiled_block_is_compiled_once_for_all_blocks_and_all_batches() -> None:
+    """FlexAttention's blocks differ from batch to batch; no graph may be broken or made again for them."""
+    graphs: list[object] = []
+
+    def compiler(graph, _):  # type: ignore[no-untyped-def]
+        graphs.append(graph)
+        return graph.forward
+
+    torch._dynamo.reset()
+    model = GPT(Model(layers=3, width=64, heads=2), 300)
+    model.layout = "blocks"
+    for block in model.blocks:
+        block.compile(dynamic=False, fullgraph=True, backend=compiler)
+    ids = torch.randint(0, 300, (4, 256), generator=torch.Generator().manual_seed(1))
+    plain = GPT(Model(layers=3, width=64, heads=2), 300)
+    with torch.no_grad():
+        for seed in range(3):
+            documents = _documents(4, 256, seed)
+            torch.testing.assert_close(model(ids, documents), plain(ids, documents), atol=1e-5, rtol=1e-5)
+            torch.testing.assert_close(model(ids), plain(ids), atol=1e-5, rtol=1e-5)
+    torch._dynamo.reset()
+    assert len(graphs) == 2  # with documents and without
 
 
 def test_the_first_kernel_that_agrees_with_the_formula_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     right = attention.attend
-    cpu = torch.device("cpu")
-    assert attention._agrees(cpu, torch.float32, 2, 8, 16)
+    cpu, cuda = torch.device("cpu"), torch.device("cuda")
+    asked = (torch.float32, 2, 8, 48)
+    for layout in ("", "mask", "stretches"):
+        assert attention._disagreement(cpu, *asked, layout) == ""
 
-    def wrong(q, k, v, mask=None):  # type: ignore[no-untyped-def]
-        return right(q, k, v, mask) * torch.linspace(1.0, 1.1, q.shape[-2])[:, None]
+    def wrong(q, k, v, layout=None):  # type: ignore[no-untyped-def]
+        return right(q, k, v, layout) * torch.linspace(1.0, 1.1, q.shape[-2])[:, None]
 
-    def nan_gradient(q, k, v, mask=None):  # type: ignore[no-untyped-def]
-        return right(q * torch.where(q == q.max(), float("nan"), 1.0).detach(), k, v, mask)
+    def nan_gradient(q, k, v, layout=None):  # type: ignore[no-untyped-def]
+        return right(q * torch.where(q == q.max(), float("nan"), 1.0).detach(), k, v, layout)
 
     def missing(*_: object) -> None:
-        raise RuntimeError("no kernel for this shape")
+        raise TypeError("no kernel for this shape")
 
-    for broken in (wrong, nan_gradient, missing):
+    for broken, words in ((wrong, "relative errors"), (nan_gradient, "nan"), (missing, "TypeError: no kernel")):
         with monkeypatch.context() as patch:
             patch.setattr(attention, "attend", broken)
-            assert not attention._agrees(cpu, torch.float32, 2, 8, 16)
-    allowed: list[object] = []
-    monkeypatch.setattr(attention, "_enable", allowed.append)
-    monkeypatch.setattr(attention, "_agrees", lambda *_: len(allowed) == 2)
-    cuda = torch.device("cuda")
-    assert attention.select_backend(cuda, torch.bfloat16, 2, 64, 2048) == "flash_attention"
-    assert allowed == attention.ROW[:2]
-    assert attention.select_backend(cpu, torch.float32, 2, 64, 2048) == "cpu"
-    monkeypatch.setattr(attention, "_agrees", lambda *_: False)
-    with pytest.raises(RuntimeError, match="no attention kernel"):
-        attention.select_backend(cuda, torch.bfloat16, 2, 64, 2048)
+            assert words in attention._disagreement(cpu, *asked, "")
+            assert words in attention._disagreement(cpu, *asked, "mask")
+    shape = (torch.bfloat16, 2, 64, 2048)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: (9, 0))
+    answers = iter(["no such card", ""])
+    monkeypatch.setattr(attention, "_disagreement", lambda *_: next(answers))
+    assert attention.select_kernel(cuda, *shape) == (
+        attention.SDPBackend.FLASH_ATTENTION,
+        {"cudnn_attention": "no such card"},
+    )
+    assert attention.select_kernel(cpu, *shape) == (None, {})
+    monkeypatch.setattr(attention, "_disagreement", lambda *_: "broken")
+    with pytest.raises(RuntimeError, match=r"no attention kernel.*broken"):
+        attention.select_kernel(cuda, *shape)
+    assert attention.select_layout(cuda, *shape, compiled=True) == ("mask", {"blocks": "broken"})
+    assert attention.select_layout(cuda, torch.bfloat16, 2, 64, 100, compiled=True)[0] == "mask"
+    monkeypatch.setattr(attention, "_disagreement", lambda *_: "")
+    assert attention.select_kernel(cuda, *shape)[0] == attention.SDPBackend.CUDNN_ATTENTION
+    with attention.preferring(attention.SDPBackend.CUDNN_ATTENTION):
+        assert torch._C._get_sdp_priority_order()[0] == int(attention.SDPBackend.CUDNN_ATTENTION)
+        assert torch.backends.cuda.math_sdp_enabled()
+        assert not torch.backends.cuda.flash_sdp_enabled()
+    assert torch.backends.cuda.flash_sdp_enabled()
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: (8, 0))
+    assert attention.select_kernel(cuda, *shape)[0] == attention.SDPBackend.FLASH_ATTENTION
+    assert attention.select_layout(cuda, *shape, compiled=False) == ("blocks", {})
+    assert attention.select_layout(cpu, *shape, compiled=False) == ("stretches", {})
+    assert attention.select_layout(cpu, *shape, compiled=True) == ("mask", {})
+
+
+@pytest.mark.parametrize("shape", [*SHAPES, "gpt2"])
+@pytest.mark.parametrize("pieces", [[1] * 12, [5, 1, 4, 2], [12]])
+def test_logits_with_kept_keys_and_values_equal_those_of_the_whole(shape: Model | str, pieces: list[int]) -> None:
+    torch.manual_seed(1)
+    model = GPT2(40, 16, 32, 2, 2) if shape == "gpt2" else GPT(shape, 40, seed=2)
+    ids = torch.randint(0, 40, (2, 12), generator=torch.Generator().manual_seed(1))
+    past = model.no_past(14)
+    with torch.no_grad():
+        found = torch.cat([model.head(model(part, past=past)) for part in ids.split(pieces, 1)], 1)
+        torch.testing.assert_close(found, model.logits(ids), atol=1e-5, rtol=1e-5)
+    assert past[0].length == 12
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -154,7 +259,8 @@ def test_no_position_sees_what_follows(shape: Model) -> None:
 def test_norm_and_rotation_against_formulas() -> None:
     x = torch.randn(3, 8)
     torch.testing.assert_close(RMSNorm(8)(x), functional.rms_norm(x, (8,), eps=1e-6))
-    cos, sin = rotary(5, 4, 10_000.0)
+    cos, sin = rotary(0, 5, 4, 10_000.0)
+    assert torch.equal(rotary(3, 5, 4, 10_000.0)[0], cos[3:])
     x = torch.randn(1, 1, 5, 6)
     turned = rotate(x, cos, sin)
     pair = torch.view_as_complex(torch.stack((x[..., :2], x[..., 2:4]), -1)) * torch.complex(cos, sin)
