@@ -49,7 +49,7 @@ class Docs:
     """A table of documents of one component on its way through the steps; operations return a new `Docs`.
 
     Whole columns, never a Python object per document. What a step measures once with `measure` or `stats` is kept,
-    and follows the documents, until the text is edited.
+    and follows the documents, until the text is edited; statistics follow the documents that were not.
     """
 
     table: pa.Table
@@ -153,7 +153,9 @@ class Docs:
             for name, part in reason.items():
                 self._count_edit(np.flatnonzero(part), name, part)
         table = self.table.set_column(self.table.schema.get_field_index("text"), "text", text)
-        return replace(self, table=table, measured=())
+        # what can be told to measure the changed texts alone goes on with them
+        held = tuple((n, v.edited(*text_buffers(text), changed)) for n, v in self.measured if hasattr(v, "edited"))
+        return replace(self, table=table, measured=held)
 
     def _count_edit(self, rows: np.ndarray, reason: str, removed: np.ndarray) -> None:
         if len(rows):

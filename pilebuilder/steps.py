@@ -78,8 +78,10 @@ def _names(value: str | Iterable[str]) -> tuple[str, ...]:
 
 
 def plan(view: View, stages: tuple[str, ...], sketch: tuple[str, dict[str, Any]] | None) -> list[Task]:
-    """One task per partition that runs the steps of these stages, and the dedup sketch if there will be a dedup."""
+    """One task per partition that runs the steps of these stages, and makes what later stages want of the texts: the
+    dedup sketch if there will be a dedup, cheap measures if there will be a report."""
     last = stages[-1]
+    measures = registry.part("report", "measures").code if view.config("report") is not None else None
     tasks = []
     for ordinal, partition in enumerate(view.artifacts("read", "partition")):
         component = partition.facts["component"]
@@ -99,7 +101,7 @@ def plan(view: View, stages: tuple[str, ...], sketch: tuple[str, dict[str, Any]]
                 name=f"{component}/{ordinal:05}",
                 function="pilebuilder.steps:transform",
                 code=CODE,
-                params={"segments": segments, "sketch": sketches},
+                params={"segments": segments, "sketch": sketches, "measures": measures},
                 inputs=(partition,),
                 component=component,
             )
@@ -108,7 +110,8 @@ def plan(view: View, stages: tuple[str, ...], sketch: tuple[str, dict[str, Any]]
 
 
 def transform(task: Task, work: Workspace) -> None:
-    """Run all steps over one partition, chunk by chunk; write what is left, its sketch, and every ledger row."""
+    """Run all steps over one partition, chunk by chunk; write what is left, its sketch and measures, and every ledger
+    row."""
     import pyarrow as pa
 
     from pilebuilder.document import Docs
@@ -120,8 +123,9 @@ def transform(task: Task, work: Workspace) -> None:
         (segment["stage"], [(s["name"], registry.make("step", s["name"], s["params"])) for s in segment["steps"]])
         for segment in task.params["segments"]
     ]
+    measures = registry.make("report", "measures") if task.params.get("measures") else None
     count = work.tally.of(task.component)
-    kept = []
+    kept, measured = [], []
     for chunk in _chunks(table):
         docs = Docs(table=chunk, component=task.component, journal=work.journal, count=count)
         count.seen += len(docs)
@@ -130,12 +134,18 @@ def transform(task: Task, work: Workspace) -> None:
         count.kept += len(docs)
         count.bytes_out += _text_bytes(docs)
         kept.append(docs.table)
+        if measures is not None and len(docs):
+            measured.append(measures(docs))
     del table
     result = pa.concat_tables(kept, promote_options="default").combine_chunks() if kept else None
     if result is None or not result.num_rows:
         return
     facts = {"component": task.component, "documents": result.num_rows, "text_bytes": count.bytes_out}
     write_table(result, work.output("docs.parquet", "partition", **facts))
+    if measured:
+        shared = [name for name in measured[0].column_names if all(name in t.column_names for t in measured)]
+        path = work.output("measures.parquet", "measures", component=task.component, partition="@docs.parquet")
+        write_table(pa.concat_tables([t.select(shared) for t in measured]), path)
     if task.params["sketch"]:
         _sketch(task, work, Docs(table=result, component=task.component, journal=work.journal, count=count))
 

@@ -25,7 +25,7 @@ PACKAGE = Path(__file__).parents[1]
 KERNELS = PACKAGE / "kernels"
 FOLDERS = ("dedup", "report")
 """Stages that use most kernels that their files name; the fused pass of clean and filter goes by its steps."""
-FOLLOWED = ("clean", "filter", "models")
+FOLLOWED = ("clean", "filter", "models", "report")
 _NAMED = re.compile(r"^\s*(?:from|import) pilebuilder\.([\w.]+)(?: import ([\w, ]+))?", re.M)
 
 
@@ -74,6 +74,7 @@ def _files(tasks: Sequence[Task]) -> list[Path]:
         return sorted((PACKAGE / tasks[0].stage).rglob("*.py"))
     named = {("step", s["name"]) for t in tasks for segment in t.params.get("segments", ()) for s in segment["steps"]}
     named |= {("sketch", t.params["sketch"]["name"]) for t in tasks if t.params.get("sketch")}
+    named |= {("report", "measures") for t in tasks if t.params.get("measures")}
     parts = [registry.part(kind, name) for kind, name in sorted(named)]
     sources = [getattr(sys.modules[part.factory.__module__], "__file__", None) for part in parts]
     return [Path(source) for source in sources if source]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 import numpy as np
@@ -75,7 +75,7 @@ class TextStats:
     [2]
     """
 
-    __slots__ = ("_columns", "_data", "_ends", "_hashes", "_starts", "_stop_words")
+    __slots__ = ("_before", "_columns", "_data", "_ends", "_hashes", "_starts", "_stop_words")
 
     def __init__(
         self, data: np.ndarray, starts: np.ndarray, ends: np.ndarray, stop_words: tuple[str, ...] = STOP_WORDS
@@ -85,6 +85,8 @@ class TextStats:
         self._columns: dict[str, np.ndarray] = {}
         # hashes and lengths of all words, and the first and last of each document, for the n-grams
         self._hashes: tuple[_Words, np.ndarray, np.ndarray] | None = None
+        # columns as they were before an edit of the texts, and the rows of those that changed
+        self._before: tuple[dict[str, np.ndarray], np.ndarray] = {}, np.empty(0, np.int64)
 
     def __len__(self) -> int:
         return len(self._starts)
@@ -105,11 +107,36 @@ class TextStats:
             return share
         if name not in _OWNER:
             raise AttributeError(f"no text statistic is named {name!r}; there are {', '.join((*COLUMNS, *SHARES))}")
+        if name in self._before[0]:
+            self._measure_changed(_GROUPS[_OWNER[name]])
+            return self._columns[name]
         group = _OWNER[name]
         measured = _MEASURES[group](self)
         for number, column in enumerate(_GROUPS[group]):
             self._columns[column] = np.ascontiguousarray(measured[:, number])
         return self._columns[name]
+
+    def _measure_changed(self, columns: tuple[str, ...]) -> None:
+        """Measure the edited texts alone; the others have what they had before."""
+        before, changed = self._before
+        fresh = TextStats(self._data, self._starts[changed], self._ends[changed], self._stop_words)
+        for column in columns:
+            self._columns[column] = before[column].copy()
+            self._columns[column][changed] = getattr(fresh, column)
+
+    def edited(self, data: np.ndarray, offsets: np.ndarray, changed: np.ndarray) -> TextStats:
+        """The statistics after an edit: texts in another buffer, row numbers of those that are not what they were."""
+        offsets = np.ascontiguousarray(offsets, np.int64)
+        after = TextStats(np.ascontiguousarray(data, np.uint8), offsets[:-1], offsets[1:], self._stop_words)
+        measured = {name: column for name, column in self._columns.items() if name in _OWNER}
+        earlier, rows = self._before
+        # edited twice and not measured in between, both edits count
+        after._before = (measured, changed) if measured else (earlier, np.union1d(rows, changed))
+        return after
+
+    def known(self) -> dict[str, np.ndarray]:
+        """Counts that are measured so far, by name."""
+        return {name: getattr(self, name) for name in _OWNER if name in self._columns or name in self._before[0]}
 
     def take(self, rows: np.ndarray) -> TextStats:
         """The statistics of the documents at these row numbers; what is measured is kept."""
@@ -118,18 +145,23 @@ class TextStats:
         if self._hashes is not None:
             words, first, last = self._hashes
             taken._hashes = words, first[rows], last[rows]
+        before, changed = self._before
+        taken._before = {name: column[rows] for name, column in before.items()}, np.flatnonzero(np.isin(rows, changed))
         return taken
 
 
-def text_stats(data: np.ndarray, offsets: np.ndarray) -> TextStats:
+def text_stats(data: np.ndarray, offsets: np.ndarray, columns: Mapping[str, np.ndarray] | None = None) -> TextStats:
     """Statistics of the texts in a UTF-8 buffer: uint8 bytes, int64 offsets (documents + 1).
 
-    The buffer is not copied and must not change while the result is used.
+    The buffer is not copied and must not change while the result is used. `columns` (`TextStats.known`) were measured
+    before on these texts.
     """
     offsets = np.ascontiguousarray(offsets, np.int64)
     if len(offsets) and (offsets[0] < 0 or offsets[-1] > len(data) or (np.diff(offsets) < 0).any()):
         raise ValueError(f"offsets must rise from 0 to at most {len(data)}, the bytes of text")
-    return TextStats(np.ascontiguousarray(data, np.uint8), offsets[:-1], offsets[1:])
+    stats = TextStats(np.ascontiguousarray(data, np.uint8), offsets[:-1], offsets[1:])
+    stats._columns.update(columns or {})
+    return stats
 
 
 def stop_words(data: np.ndarray, offsets: np.ndarray, words: tuple[str, ...]) -> np.ndarray:
@@ -161,7 +193,7 @@ def _measure_words(stats: TextStats) -> np.ndarray:
 
 def _measure_ngrams(stats: TextStats) -> np.ndarray:
     if stats._hashes is None:
-        stats.words  # noqa: B018  (the words are a by-product)
+        _measure_words(stats)  # the words are a by-product
     assert stats._hashes is not None
     words, firsts, lasts = stats._hashes
     most = int((lasts - firsts).max(initial=0))

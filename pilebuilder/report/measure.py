@@ -24,8 +24,9 @@ TABLES = ("domains", "repeats")
 def scan(task: Task, work: Workspace) -> None:
     """Every full-pass measure of some partitions' documents, without those that dedup removed; and their sample.
 
-    Inputs: partitions, each followed by its removal list if it has one. Outputs of each component: ``profile``,
-    ``domains`` and ``repeats`` where there are any, and a ``sample`` of each partition that has a document in it.
+    Inputs: partitions, each followed by its removal list and by what the fused pass measured, if it has them. Outputs
+    of each component: ``profile``, ``domains`` and ``repeats`` where there are any, and a ``sample`` of each partition
+    that has a document in it.
     """
     from pilebuilder.report.sampled.draw import draw
 
@@ -39,7 +40,7 @@ def scan(task: Task, work: Workspace) -> None:
             table = identify.identified(table)
             documents += table.num_rows
             shares = task.params["shares"][component]
-            for name, made in measure(table, counters, shares["repeats"]).items():
+            for name, made in measure(table, counters, shares["repeats"], known(work, group)).items():
                 tables[name].append(made)
             chosen = draw(table, task.params["seed"], shares["sample"])
             if chosen.num_rows:
@@ -50,12 +51,17 @@ def scan(task: Task, work: Workspace) -> None:
         _write_tables(work, f"{number:03}-", component, tables)
 
 
-def measure(table: pa.Table, counters: Counters, share: float) -> dict[str, pa.Table]:
-    """Add the full-pass measures of some documents to the counters; returns tables of their domains and repeats."""
+def measure(
+    table: pa.Table, counters: Counters, share: float, measured: pa.Table | None = None
+) -> dict[str, pa.Table]:
+    """Add the full-pass measures of some documents to the counters; returns tables of their domains and repeats.
+
+    `measured` is what the fused pass of clean and filter kept of them.
+    """
     from pilebuilder.report.measures import domains, ngrams, personal, repeats, signals
     from pilebuilder.report.measures.texts import Texts
 
-    texts = Texts(table)
+    texts = Texts(table, measured)
     for add in (ngrams.ngrams, basic.lengths, basic.languages, basic.metadata, signals.signals, personal.personal):
         add(texts, counters)
     return {"domains": domains.domains(texts), "repeats": repeats.repeats(texts, share)}
@@ -65,11 +71,21 @@ def survivors(work: Workspace, group: Sequence[Artifact], wanted: list[str]) -> 
     """Wanted columns (those that exist) of a partition, without the rows of the removal list that may follow it."""
     import pyarrow.parquet as pq
 
-    partition, *removals = group
-    path = work.open(partition)
+    path = work.open(group[0])
     held = set(pq.read_schema(path).names)
-    table = read_table(path, [c for c in wanted if c in held])
-    for removal in removals:
+    return _left(work, group, read_table(path, [c for c in wanted if c in held]))
+
+
+def known(work: Workspace, group: Sequence[Artifact]) -> pa.Table | None:
+    """What the fused pass measured of the `survivors`, row by row; None when it did not."""
+    for artifact in group:
+        if artifact.kind == "measures":
+            return _left(work, group, read_table(work.open(artifact)))
+    return None
+
+
+def _left(work: Workspace, group: Sequence[Artifact], table: pa.Table) -> pa.Table:
+    for removal in (a for a in group if a.kind == "removal"):
         keep = np.ones(table.num_rows, bool)
         keep[np.asarray(read_table(work.open(removal), ["row"]).column("row"))] = False
         table = table.take(np.flatnonzero(keep)).combine_chunks()

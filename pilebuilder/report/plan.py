@@ -11,7 +11,7 @@ from pilebuilder.task import Artifact, Manifest, Phases, Task, View, batches
 if TYPE_CHECKING:
     from pilebuilder.report.stage import Config
 
-CODE = "report/3"
+CODE = "report/4"
 MERGED_AT_ONCE = 64
 """Summaries that one merge task adds up; more of them make more rounds."""
 LEDGER_BYTES = 32 << 20
@@ -106,6 +106,9 @@ class Plan:
         self.seed = view.recipe.seed
         self.partitions = view.partitions()
         self.removals = {a.facts["partition"]: a for a in view.artifacts("dedup", "removal")}
+        # by the partition that they were measured on; one that dedup cut spans out of has none
+        passed = [a for stage in ("clean", "filter") for a in view.artifacts(stage, "measures")]
+        self.measures = {a.facts["partition"]: [a] for a in passed}
         self.clusters = [a for a in view.artifacts("dedup", "clusters") if a.facts["clusters"]]
 
     def run(self) -> Phases:
@@ -141,7 +144,7 @@ class Plan:
 
     def full_pass(self) -> Chain:
         """Full-pass measures and samples of every partition; then the merged measures and what the samples tell."""
-        parts = joined([self.survivors(p) for p in self.partitions])
+        parts = joined([[*self.survivors(p), *self.measures.get(p.sha256, [])] for p in self.partitions])
         found = yield [
             task(f"scan/{i:05}", "measure:scan", inputs, seed=self.seed, shares=self.shares(inputs))
             for i, inputs in enumerate(parts)

@@ -135,3 +135,27 @@ def test_statistics_held_at_the_same_time_do_not_share_words() -> None:
     assert kept.top_2_gram_chars.tolist() == [3 * 3]
     assert second.top_3_gram_chars.tolist() == [3 * 5]
     assert third.top_2_gram_chars.tolist() == [3]
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(st.tuples(any_text, any_text, st.booleans(), st.booleans()), min_size=1, max_size=6), st.booleans())
+def test_after_an_edit_the_changed_texts_alone_are_measured(rows: list, between: bool) -> None:
+    """Two edits, rows taken in between: the same numbers as of the final texts."""
+    first = [old for old, _, _, _ in rows]
+    second = [new if once else old for old, new, once, _ in rows]
+    third = [text + "!" if twice else text for text, (_, _, _, twice) in zip(second, rows, strict=True)]
+    stats = text_stats(*buffers(first))
+    stats.lines, stats.dup_5_gram_chars
+    stats = stats.edited(*buffers(second), np.flatnonzero([a != b for a, b in zip(first, second, strict=True)]))
+    if between:
+        stats.lines
+    taken = np.arange(len(rows))[::2]
+    stats, second, third = stats.take(taken), second[::2], third[::2]
+    changed = np.flatnonzero([a != b for a, b in zip(second, third, strict=True)])
+    after = stats.edited(*buffers(third), changed)
+    fresh = text_stats(*buffers(third))
+    assert set(after.known()) >= {"lines"}
+    for name in (*COLUMNS, *SHARES):
+        assert np.array_equal(getattr(after, name), getattr(fresh, name)), name
+    again = text_stats(*buffers(third), after.known())
+    assert all(np.array_equal(getattr(again, n), getattr(fresh, n)) for n in COLUMNS)

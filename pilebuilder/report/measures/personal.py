@@ -2,7 +2,8 @@
 
 Definitions after "What's in my big data" (Elazar et al. 2024): e-mail, telephone (North American plan), IPv4, with its
 filters for numbers near "isbn", "doi" or "#"; payment cards by the Luhn test; keys and tokens by their prefixes.
-All patterns are linear: numbers by a kernel, the rest by searches that a literal gates, in windows of bounded size.
+All patterns are linear: a kernel finds numbers, and the places where an address or a key may stand; what stands there
+is judged in windows of bounded size.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ _EMAIL = re.compile(
 )
 _OTHER = re.compile(rb"isbn|doi|#", re.IGNORECASE)
 _ADDRESS = re.compile(rb"https?://|www\.", re.IGNORECASE)
-# prefix that a search looks for -> what must stand there
+# prefix (of `digits.PREFIXES`) -> what must stand there
 _SECRETS = {
     b"AKIA": rb"AKIA[0-9A-Z]{16}(?![0-9A-Za-z])",
     b"ghp_": rb"ghp_[0-9A-Za-z]{36}",
@@ -47,8 +48,7 @@ _SECRETS = {
 }
 _PATTERNS = {prefix: re.compile(pattern) for prefix, pattern in _SECRETS.items()}
 SECRET_WINDOW = 512
-PIECE = 4 << 20
-"""Bytes of text that are searched at a time."""
+COUNTED = (*TYPES, "ipv4 public")
 
 Match = tuple[str, int, int, int]
 """Type, document, first byte, byte after the last."""
@@ -56,55 +56,37 @@ Match = tuple[str, int, int, int]
 
 def find(texts: Texts) -> list[Match]:
     """All matches after the filters, by place."""
-    found = [*_emails(texts), *_numbers(texts), *_keys(texts)]
+    from pilebuilder.kernels import digits
+
+    names = {digits.PHONE: "phone", digits.IPV4: "ipv4", digits.CARD: "card"}
+    found: list[Match] = []
+    for kind, row, start, stop in digits.find(texts.data, texts.offsets).tolist():
+        if kind == digits.EMAIL:
+            found += _email(texts, row, start)
+        elif kind >= digits.SECRET:
+            found += _key(texts, row, start, _PATTERNS[digits.PREFIXES[kind - digits.SECRET]])
+        else:
+            around, _ = texts.around(row, start, stop, NEAR)
+            if not (_OTHER.search(around) or (kind == digits.PHONE and _ADDRESS.search(around))):
+                found.append((names[kind], row, start, stop))
     return sorted(found, key=lambda m: (m[1], m[2], m[0]))
 
 
-def _rows(texts: Texts, places: np.ndarray) -> np.ndarray:
-    return np.searchsorted(texts.offsets, places, "right") - 1
+def _email(texts: Texts, row: int, place: int) -> Iterator[Match]:
+    """The address around an "@"."""
+    around, at = texts.around(row, place, place + 1, WINDOW)
+    for match in _EMAIL.finditer(around, max(0, at - 65), min(len(around), at + WINDOW)):
+        if match.start() < at < match.end():
+            yield "email", row, place - at + match.start(), place - at + match.end()
+            return
 
 
-def _emails(texts: Texts) -> Iterator[Match]:
-    first, last = int(texts.offsets[0]), int(texts.offsets[-1])
-    places = np.flatnonzero(texts.data[first:last] == ord("@")) + first
-    for place, row in zip(places.tolist(), _rows(texts, places).tolist(), strict=True):
-        around, at = texts.around(row, place, place + 1, WINDOW)
-        for match in _EMAIL.finditer(around, max(0, at - 65), min(len(around), at + WINDOW)):
-            if match.start() < at < match.end():
-                yield "email", row, place - at + match.start(), place - at + match.end()
-                break
-
-
-def _numbers(texts: Texts) -> Iterator[Match]:
-    from pilebuilder.kernels.digits import CARD, IPV4, PHONE, find_numbers
-
-    room = 1 << 12
-    while True:
-        rows = np.empty((room, 4), np.int64)
-        count = find_numbers(texts.data, texts.offsets, rows)
-        if count <= room:
-            break
-        room = count
-    names = {PHONE: "phone", IPV4: "ipv4", CARD: "card"}
-    for kind, row, start, stop in rows[:count].tolist():
-        around, _ = texts.around(row, start, stop, NEAR)
-        if _OTHER.search(around) or (kind == PHONE and _ADDRESS.search(around)):
-            continue
-        yield names[kind], row, start, stop
-
-
-def _keys(texts: Texts) -> Iterator[Match]:
-    first, last = int(texts.offsets[0]), int(texts.offsets[-1])
-    content = texts.data[first:last].tobytes()
-    for prefix, pattern in _PATTERNS.items():
-        at = content.find(prefix)
-        while at >= 0:
-            row = int(_rows(texts, np.array([first + at]))[0])
-            stop = min(at + SECRET_WINDOW, int(texts.offsets[row + 1]) - first)
-            match = pattern.match(content, at, stop)
-            if match:
-                yield "secret", row, first + at, first + match.end()
-            at = content.find(prefix, at + len(prefix))
+def _key(texts: Texts, row: int, start: int, pattern: re.Pattern[bytes]) -> Iterator[Match]:
+    """The key or token that begins with a prefix."""
+    stop = min(start + SECRET_WINDOW, int(texts.offsets[row + 1]))
+    match = pattern.match(texts.data[start:stop].tobytes())
+    if match:
+        yield "secret", row, start, start + match.end()
 
 
 def is_global(texts: Texts, start: int, stop: int) -> bool:
@@ -114,26 +96,22 @@ def is_global(texts: Texts, start: int, stop: int) -> bool:
     return ipaddress.IPv4Address(texts.data[start:stop].tobytes().decode("ascii")).is_global
 
 
+def counted(texts: Texts) -> dict[str, np.ndarray]:
+    """Matches in each document by type, and IPv4 addresses that are public: int64, one entry per document."""
+    found = {name: np.zeros(len(texts), np.int64) for name in COUNTED}
+    for name, row, start, stop in find(texts):
+        found[name][row] += 1
+        if name == "ipv4" and is_global(texts, start, stop):
+            found["ipv4 public"][row] += 1
+    return found
+
+
 def personal(texts: Texts, counters: Counters) -> None:
     """Matches and documents with any, by type; IPv4 addresses that are public."""
-    for piece in _pieces(texts):
-        documents: dict[str, set[int]] = {name: set() for name in TYPES}
-        for name, row, start, stop in find(piece):
-            counters.add("personal.matches", name)
-            documents[name].add(row)
-            if name == "ipv4" and is_global(piece, start, stop):
-                counters.add("personal.matches", "ipv4 public")
-        for name, rows in documents.items():
-            counters.add("personal.documents", name, 0, len(rows))
-
-
-def _pieces(texts: Texts) -> Iterator[Texts]:
-    """Some documents at a time, so that what the searches copy stays small."""
-    first = 0
-    while first < len(texts):
-        last = max(first + 1, int(np.searchsorted(texts.offsets, texts.offsets[first] + PIECE, "right")) - 1)
-        yield Texts(texts.table.slice(first, last - first))
-        first = last
+    for name, matches in texts.personal.items():
+        counters.add("personal.matches", name, 0, int(matches.sum()))
+        if name in TYPES:
+            counters.add("personal.documents", name, 0, int((matches > 0).sum()))
 
 
 def mask(text: str) -> str:

@@ -15,12 +15,18 @@ if TYPE_CHECKING:
 
     from pilebuilder.kernels.textstats import TextStats
 
+PERSONAL = "personal."
+"""Prefix of the columns that count personal data."""
+
 
 class Texts:
-    """Documents of one component. Arrays have one entry per document."""
+    """Documents of one component. Arrays have one entry per document.
 
-    def __init__(self, table: pa.Table) -> None:
-        self.table = table
+    `measured` is what the fused pass kept of each (`pilebuilder.report.measures.ride`), row by row.
+    """
+
+    def __init__(self, table: pa.Table, measured: Any = None) -> None:
+        self.table, self.measured = table, measured
         self.data, offsets = text_buffers(table.column("text").combine_chunks())
         self.offsets = np.ascontiguousarray(offsets, np.int64)
 
@@ -38,9 +44,21 @@ class Texts:
 
     @cached_property
     def stats(self) -> TextStats:
-        from pilebuilder.kernels.textstats import text_stats
+        """What the pass over the texts measured is at hand; the rest is measured when asked for."""
+        from pilebuilder.kernels.textstats import COLUMNS, text_stats
 
-        return text_stats(self.data, self.offsets)
+        held = self.measured
+        kept = [] if held is None else [name for name in COLUMNS if name in held.column_names]
+        return text_stats(self.data, self.offsets, {name: np.asarray(held.column(name), np.int64) for name in kept})
+
+    @cached_property
+    def personal(self) -> dict[str, np.ndarray]:
+        """Matches of personal data in each document, by type."""
+        from pilebuilder.report.measures.personal import COUNTED, counted
+
+        if self.measured is None:
+            return counted(self)
+        return {name: np.asarray(self.measured.column(PERSONAL + name), np.int64) for name in COUNTED}
 
     @cached_property
     def words(self) -> np.ndarray:
