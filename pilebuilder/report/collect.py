@@ -51,6 +51,8 @@ def collect(task: Task, work: Workspace) -> Facts:
         tokens=sum_tokens(load("tokens")),
         clusters=read_clusters(task, work, excerpts),
         compressed=compressed.merged(load("compressed")),
+        bytemodel=compressed.merged(load("bytemodel")),
+        sampled_tokens={name: held for part in load("sampled-tokens") for name, held in part.items()},
         quality=quality.merged(load("quality-scores")),
         evaluations=trained.results(task, work, "evaluation"),
         comparisons=trained.results(task, work, "comparison"),

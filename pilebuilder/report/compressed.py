@@ -45,12 +45,12 @@ def merged(parts: Iterable[Mapping[str, list[int]]]) -> dict[str, list[int]]:
     return dict(sorted(found.items()))
 
 
-def as_evaluation(sums: Mapping[str, list[int]]) -> dict[str, Any]:
+def as_evaluation(sums: Mapping[str, list[int]], name: str = NAME) -> dict[str, Any]:
     """In the form of an evaluation of a model (`pilebuilder.train.evaluation`), so that one table shows both."""
     whole = [sum(column) for column in zip(*sums.values(), strict=True)]
-    scores = [_score(name, row) for name, row in [*sums.items(), ("overall", whole)] if row[1]]
+    scores = [_score(part, row) for part, row in [*sums.items(), ("overall", whole)] if row[1]]
     protocol = {"name": "segments", "sequence": 0, "stride": 0, "scores": scores}
-    return {"name": NAME, "split": "test", "subject": {"kind": "compressor"}, "protocols": [protocol], "cloze": {}}
+    return {"name": name, "split": "test", "subject": {"kind": "compressor"}, "protocols": [protocol], "cloze": {}}
 
 
 def _score(name: str, row: list[int]) -> dict[str, Any]:

@@ -104,6 +104,10 @@ class Facts:
     """Duplicate clusters: sizes as [members, clusters], clusters, documents, and the largest with excerpts."""
     compressed: Mapping[str, list[int]] = field(default_factory=dict)
     """Test documents under a general compressor, by component (`compressed.FIELDS`)."""
+    bytemodel: Mapping[str, list[int]] = field(default_factory=dict)
+    """The same under the order-5 byte model of the training split (`bytemodel`)."""
+    sampled_tokens: Mapping[str, Any] = field(default_factory=dict)
+    """Tokens of the sample by component, where no token files are (`sampled.tokens`)."""
     quality: Mapping[str, Any] = field(default_factory=dict)
     """Scores of the quality classifier by component and signal (`quality.merged`)."""
     evaluations: Sequence[Mapping[str, Any]] = ()
@@ -167,7 +171,8 @@ class Facts:
         """Tokens of a component over all splits."""
         if not self.tokens:
             off = "tokenize" in self.off and not self.from_files
-            return not_measured("the recipe turns tokenize off" if off else "no tokens beside the documents")
+            reason = "the recipe turns tokenize off" if off else "no tokens beside the documents"
+            return not_measured(reason + ("; estimated under Tokens" if self.sampled_tokens else ""))
         splits = self.tokens["components"].get(name, {})
         return sum(int(split["tokens"]) for split in splits.values())
 

@@ -107,20 +107,26 @@ def diverging(
     ends: tuple[str, str],
     show: Callable[[float], str] = lambda v: f"{v:g}",
     middle: float = 0.0,
+    line: tuple[float, str] | None = None,
 ) -> str:
-    """Bars from `middle` to both sides, labels at the bars' feet; `ends` name the two sides."""
+    """Bars from `middle` to both sides, labels at the bars' feet; `ends` name the two sides, `line` is a reference."""
     canvas = Canvas(width)
-    most = max((abs(r.value - middle) for r in rows), default=1) or 1
+    values = [*(r.value for r in rows), *([line[0]] if line else [])]
+    most = max((abs(v - middle) for v in values), default=1) or 1
     narrow = width < NARROW
     room = max((text_width(r.label) for r in rows), default=0) + (20 if any(r.size for r in rows) else 12)
     room = min(room, width * (0.42 if narrow else 0.3))
     scale = Linear(middle + most, room, width - room, middle - most)
-    top = SIZE + 10
+    top = SIZE + (26 if line else 10)
     canvas.text(scale(middle) - 8, SIZE, "← " + ends[0], "muted", anchor="end", size=11)
     canvas.text(scale(middle) + 8, SIZE, ends[1] + " →", "muted", size=11)
     bottom = top + len(rows) * ROW
     axis(canvas, scale, top, bottom, show, title)
     canvas.line(scale(middle), top, scale(middle), bottom, "axis")
+    if line:
+        canvas.line(scale(line[0]), top - 2, scale(line[0]), bottom, "refline")
+        anchor = "end" if scale(line[0]) > width * 0.8 else "start" if scale(line[0]) < width * 0.2 else "middle"
+        canvas.text(scale(line[0]), top - 5, line[1], "muted", anchor=anchor, size=11)
     for i, row in enumerate(rows):
         y = top + i * ROW + (ROW - BAR) / 2
         x = scale(row.value)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -32,24 +32,40 @@ TEST = "test split"
 
 
 def hold(task: Task, work: Workspace) -> None:
-    """Texts of the sampled test documents of partitions, each followed by its removal list, if any, and mix ledger."""
-    for number, (*own, ledger) in enumerate(groups(task.inputs)):
-        _hold(task, work, own, ledger, f"{number:03}-held.parquet")
+    """Texts of sampled test documents of partitions, and of sampled training documents for `bytemodel`.
+
+    Each partition is followed by its removal list and mix ledger, if any; `share` and `train` are sampled.
+    """
+    for number, group in enumerate(groups(task.inputs)):
+        own = [a for a in group if a.kind in ("partition", "removal")]
+        fate = fate_of(work, group)
+        table = survivors(work, own, ["id", "text"])
+        ids = table.column("id").to_pylist()
+        fates = [fate(i) for i in ids]
+        drawn = draws(ids, task.params["seed"], "overlap")
+        for kind, wanted in (("held", TEST), ("train", "")):
+            threshold = int(task.params["share" if kind == "held" else "train"] * TOP)
+            chosen = np.array([f == wanted for f in fates], bool)
+            if threshold < TOP:
+                chosen &= drawn < np.uint64(threshold)
+            rows = np.flatnonzero(chosen)
+            if len(rows):
+                facts = {"component": own[0].facts["component"], "documents": len(rows)}
+                path = work.output(f"{number:03}-{kind}.parquet", f"overlap-{kind}", **facts)
+                write_table(table.take(rows).combine_chunks(), path)
 
 
-def _hold(task: Task, work: Workspace, own: list[Artifact], ledger: Artifact, name: str) -> None:
-    fates = _fates(read_table(work.open(ledger), ["id", "action", "reason"]))
-    table = survivors(work, own, ["id", "text"])
-    ids = table.column("id").to_pylist()
-    chosen = np.array([fates.get(i) == TEST for i in ids], bool)
-    drawn = draws(ids, task.params["seed"], "overlap")
-    threshold = int(task.params["share"] * TOP)
-    if threshold < TOP:
-        chosen &= drawn < np.uint64(threshold)
-    rows = np.flatnonzero(chosen)
-    if len(rows):
-        path = work.output(name, "overlap-held", component=own[0].facts["component"], documents=len(rows))
-        write_table(table.take(rows).combine_chunks(), path)
+def fate_of(work: Workspace, group: list[Artifact]) -> Callable[[str], str]:
+    """Whether a document of the partition is in the test split, absent from training, or ("") in training.
+
+    By the ledger of the mix; of a corpus made elsewhere, by the file that the partition was read from.
+    """
+    ledgers = [a for a in group if a.kind == "ledger"]
+    if ledgers:
+        fates = _fates(read_table(work.open(ledgers[0]), ["id", "action", "reason"]))
+        return lambda key: fates.get(key, "")
+    split = {"test": TEST, "val": "absent"}.get(group[0].facts.get("split", ""), "")
+    return lambda key: split
 
 
 def _fates(ledger: pa.Table) -> dict[str, str]:
@@ -152,12 +168,12 @@ def _scan(items: pa.Table, grams: np.ndarray, table: pa.Table) -> dict[str, Any]
 
 def _training(work: Workspace, group: list[Artifact]) -> pa.Table:
     """Documents of the partition that go into training: without those that the mix held out or left out."""
+    import pyarrow as pa
+
     table = survivors(work, [a for a in group if a.kind in ("partition", "removal")], ["id", "text"])
-    for ledger in (a for a in group if a.kind == "ledger"):
-        fates = _fates(read_table(work.open(ledger), ["id", "action", "reason"]))
-        keep = [i for i, key in enumerate(table.column("id").to_pylist()) if key not in fates]
-        table = table.take(keep).combine_chunks()
-    return table
+    fate = fate_of(work, group)
+    keep = [i for i, key in enumerate(table.column("id").to_pylist()) if not fate(key)]
+    return table if len(keep) == table.num_rows else table.take(pa.array(keep, pa.int64())).combine_chunks()
 
 
 def _whole_items(items: pa.Table, data: np.ndarray, offsets: np.ndarray, bodies: Any) -> Iterator[tuple[int, int]]:

@@ -11,7 +11,7 @@ from pilebuilder.task import Artifact, Manifest, Phases, Task, View, batches
 if TYPE_CHECKING:
     from pilebuilder.report.stage import Config
 
-CODE = "report/4"
+CODE = "report/5"
 MERGED_AT_ONCE = 64
 """Summaries that one merge task adds up; more of them make more rounds."""
 LEDGER_BYTES = 32 << 20
@@ -21,6 +21,8 @@ SEARCHED_DOCUMENTS = 2_000_000
 """Documents whose ids one task searches for texts that the report shows."""
 TESTED = 20_000
 """Test documents that are looked for in training, at most."""
+MODELLED = 12 << 20
+"""Bytes of training text from which the byte model draws what it learns."""
 REMOVAL_BYTES = 96 << 20
 """Text of each component as read that the removal measure looks at, at most."""
 REPEATS = 50_000
@@ -154,8 +156,18 @@ class Plan:
         chains = {"merge": merge_rounds("merge", "measure:merge", kinds, found), "bias": self.bias(samples)}
         if self.config.topics and samples:
             chains["topics"] = self.topics(samples)
+        if samples and not self.view.artifacts("tokenize", "tokens"):
+            chains["tokens"] = self.sampled_tokens(samples)
         results = yield from together(chains)
         return [a for name in sorted(results) for a in results[name]]
+
+    def sampled_tokens(self, samples: list[Artifact]) -> Chain:
+        """Tokens of the samples, where no token files count them."""
+        found = yield [
+            task(f"sampled-tokens/{i:05}", "sampled.tokens:count", inputs, seed=self.seed)
+            for i, inputs in enumerate(joined(list(by_component(samples).values()), SAMPLED))
+        ]
+        return outputs(found, "sampled-tokens", "token-counts")
 
     def shares(self, inputs: list[Artifact]) -> dict[str, dict[str, float]]:
         """Of each component in these inputs: the shares of documents in the sample, and of texts that are compared."""
@@ -189,23 +201,30 @@ class Plan:
         ledgers = (
             [m.of("ledger") for m in drawn] if len(drawn) == len(self.partitions) else [[] for _ in self.partitions]
         )
-        tested = [m.facts.get("splits", {}).get("test", {}).get("documents", 0) for m in drawn] or [0]
+        tested = [m.facts.get("splits", {}).get("test", {}).get("documents", 0) for m in drawn]
+        told = bool(getattr(self.view, "from_files", False))  # files tell the split, where no mix drew it
+        tested += [p.facts["documents"] for p in self.partitions if told and p.facts.get("split") == "test"]
         share = min(1.0, TESTED / max(1, sum(tested)))
+        train = min(1.0, MODELLED / max(1, sum(map(text_bytes, self.partitions)))) if sum(tested) else 0.0
         parts = [
-            ([*self.survivors(p), *ledger], bool(ledger)) for p, ledger in zip(self.partitions, ledgers, strict=True)
+            ([*self.survivors(p), *ledger], bool(ledger) or told)
+            for p, ledger in zip(self.partitions, ledgers, strict=True)
         ]
         tested_parts = joined([group for group, drawn in parts if drawn])
         held = yield [
-            task(f"overlap-held/{i:05}", "overlap:hold", inputs, seed=self.seed, share=share)
+            task(f"overlap-held/{i:05}", "overlap:hold", inputs, seed=self.seed, share=share, train=train)
             for i, inputs in enumerate(tested_parts)
         ]
         tested_texts = [m.of("overlap-held") for m in held if m.of("overlap-held")]
+        known_texts = outputs(held, "overlap-train")
         wanted = [*(a for texts in tested_texts for a in texts), *benchmarks(self.view, self.config)]
         if not wanted:
             return []
+        modelled = [[*known_texts, *(a for texts in tested_texts for a in texts)]] if known_texts else []
         indexed, *packed = yield [
             task("overlap-index", "overlap:index", wanted),
             *(task(f"compressed/{i:05}", "compressed:count", texts) for i, texts in enumerate(tested_texts)),
+            *(task("byte-model", "bytemodel:count", texts, seed=self.seed) for texts in modelled),
         ]
         known = [*indexed.of("overlap-items"), *indexed.of("overlap-grams")]
         found = yield [
@@ -213,7 +232,7 @@ class Plan:
             for i, inputs in enumerate(joined([group for group, _ in parts]))
         ]
         scans = yield from merge_rounds("overlap-merge", "overlap:merge", ("overlap-scan",), found)
-        return [known[0], *scans, *outputs(packed, "compressed")]
+        return [known[0], *scans, *outputs(packed, "compressed", "bytemodel")]
 
     def contamination(self) -> Chain:
         """Certificates of the evaluation sets that decontaminate steps looked for."""

@@ -1,6 +1,7 @@
 import json
 import math
 
+import numpy as np
 import pytest
 import zstandard
 
@@ -8,11 +9,13 @@ from pilebuilder.ledger import Tally
 from pilebuilder.report import compressed, plan
 from pilebuilder.report.evaluations import bits_per_byte, difficulty, from_perplexity, measured, weighted
 from pilebuilder.report.facts import Facts, Source
+from pilebuilder.report.sections import bits as bits_page
+from pilebuilder.report.sections import difficulty as difficulty_page
 from pilebuilder.report.sections import training
 from pilebuilder.report.sections.composition import Part, weights
 from pilebuilder.report.site import page_of
 from tests.report.anchors import MODELS, PILE, PILE_BITS
-from tests.report.made import Bench, count, table
+from tests.report.made import Bench, artifact, count, table
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -88,7 +91,7 @@ def with_evaluations(*held, web="Web"):
 
 
 def test_the_table_of_bits_weighs_components_by_size():
-    table = training.evaluation_table(with_evaluations(evaluated("own", BITS), evaluated("b", BITS, kind="import")))
+    table = bits_page.evaluation_table(with_evaluations(evaluated("own", BITS), evaluated("b", BITS, kind="import")))
     assert [c.group for c in table.columns if c.key.startswith("bits")] == ["own", "b"]
     assert table.rows[0][2:4] == (1.0, 0.01)
     whole, plain = table.totals
@@ -99,17 +102,17 @@ def test_the_table_of_bits_weighs_components_by_size():
 
 def test_few_documents_show_their_number_and_no_value():
     facts = with_evaluations(evaluated("own", BITS, few=("Books",)))
-    table = training.evaluation_table(facts)
+    table = bits_page.evaluation_table(facts)
     assert str(table.rows[1][2]) == "too few (n = 3)"
     assert str(table.totals[0][2]) == "only 70% of the corpus has a value"
     assert "1.5000 (text as it is)" in training.section(facts).lead
-    kept = training.evaluation_table(with_evaluations(evaluated("own", BITS, few=("Code",))))
+    kept = bits_page.evaluation_table(with_evaluations(evaluated("own", BITS, few=("Code",))))
     assert kept.totals[0][2] == pytest.approx((0.6 * 1.0 + 0.3 * 1.2) / 0.9)
 
 
 def test_difficulty_needs_both_models_and_a_web_component():
     own, other = evaluated("own", BITS), evaluated("gpt2", {"Web": 1.1, "Books": 1.5, "Code": 1.0}, kind="import")
-    rows = {r[0]: r for r in training.difficulty_table(with_evaluations(own, other)).rows}
+    rows = {r[0]: r for r in difficulty_page.difficulty_table(with_evaluations(own, other)).rows}
     assert rows["Code"][3] == pytest.approx((1.0 - 1.1) - (0.6 - 1.0))
     assert rows["Web"][3] == pytest.approx(0.0)
     for held, web, words in (
@@ -118,7 +121,7 @@ def test_difficulty_needs_both_models_and_a_web_component():
         ((other,), "Web", "no model trained here"),
         ((own, other), None, "names no report.web_component"),
     ):
-        table = training.difficulty_table(with_evaluations(*held, web=web))
+        table = difficulty_page.difficulty_table(with_evaluations(*held, web=web))
         assert words in str(table.rows[0][1])
 
 
@@ -163,9 +166,80 @@ def test_a_compressor_stands_beside_models_and_alone(tmp_path):
     assert row["standard_error"] == pytest.approx(math.sqrt(40 / 39 * residual) / row["bytes"])
     alone = with_evaluations()
     alone.compressed = sums
-    shown = training.evaluation_table(alone)
+    shown = bits_page.evaluation_table(alone)
     assert "not measured" in str(shown.rows[0][2])
     assert shown.rows[0][4] == pytest.approx(value)
     beside = with_evaluations(evaluated("own", BITS))
     beside.compressed = sums
-    assert [c.group for c in training.evaluation_table(beside).columns][2::2][:2] == ["own", "zstd -19"]
+    assert [c.group for c in bits_page.evaluation_table(beside).columns][2::2][:2] == ["own", "zstd -19"]
+
+
+def test_the_byte_model_is_witten_and_bells():
+    """Against the formula, context by context, over two documents that do not run into each other."""
+    from collections import Counter
+
+    from pilebuilder.report import bytemodel
+
+    known, asked = [b"abracadabra", b"abba\n"], [b"abrac", b"zebra", b""]
+
+    def packed(texts):
+        return np.frombuffer(b"".join(texts), np.uint8), np.cumsum([0, *map(len, texts)])
+
+    seen = Counter()
+    for text in known:
+        for i, byte in enumerate(text):
+            for order in range(bytemodel.ORDER + 1):
+                seen[(b"\0" * 5 + text)[i + 5 - order : i + 5], byte] += 1
+
+    def chance(context, byte):
+        p = 1 / 256
+        for order in range(bytemodel.ORDER + 1):
+            held = {b: n for (c, b), n in seen.items() if c == context[len(context) - order :]}
+            if held:
+                p = (held.get(byte, 0) + len(held) * p) / (sum(held.values()) + len(held))
+        return p
+
+    wanted = [-math.log2(chance((b"\0" * 5 + t)[i : i + 5], b)) for t in asked for i, b in enumerate(t)]
+    found = bytemodel.cost(bytemodel.train(packed(known)), *packed(asked))
+    assert found == pytest.approx(wanted)
+
+
+def test_the_byte_model_reads_text_like_its_training_text_in_fewer_bits(tmp_path):
+    bench = Bench(tmp_path)
+    like, odd = ["the same words again and again "] * 40, ["zq% 7vk! 1x#w"] * 40
+    train = artifact(_file(bench, "Web", like), "overlap-train", tmp_path, component="Web", documents=40)
+    held = [
+        artifact(_file(bench, name, texts), "overlap-held", tmp_path, component=name, documents=40)
+        for name, texts in (("Web", like), ("Code", odd))
+    ]
+    (made,) = bench.run(plan.task("b", "bytemodel:count", [train, *held], seed=1)).values()
+    sums = compressed.merged([json.loads((tmp_path / made.path).read_bytes())])
+    rows = {r["component"]: r for r in compressed.as_evaluation(sums, "x")["protocols"][0]["scores"]}
+    assert rows["Web"]["bits_per_byte"] < 0.2
+    assert rows["Code"]["bits_per_byte"] > 6
+    assert rows["Web"]["documents"] == 40
+    assert rows["Web"]["bytes"] == sum(map(len, like))
+
+
+def _file(bench, component, texts):
+    return bench.root / bench.partition(table(component, texts), component).path
+
+
+def test_difficulty_is_drawn_with_the_corpus_value_as_a_line():
+    own, other = evaluated("own", BITS), evaluated("gpt2", {"Web": 1.1, "Books": 1.5, "Code": 1.0}, kind="import")
+    facts = with_evaluations(own, other)
+    figure = difficulty_page.difficulty_figure(facts)
+    whole = 0.6 * 1.1 + 0.3 * 1.5 + 0.1 * 1.0 - (0.6 * 1.0 + 0.3 * 1.2 + 0.1 * 0.6) - (1.1 - 1.0)
+    assert f"corpus {whole:+.3f}" in figure.draw(760)
+    assert "Hardest for gpt2: Code" in figure.alt
+    assert 'id="figure-difficulty"' in page_of(training.section(facts))
+    assert difficulty_page.difficulty_figure(with_evaluations(own)) is None
+
+
+def test_bits_against_size_shows_published_models_and_those_measured_here():
+    from pilebuilder.report.sections.scaling import scaling_figure
+
+    assert "No model was measured here" in scaling_figure(with_evaluations()).subtitle
+    figure = scaling_figure(with_evaluations(evaluated("own", BITS)))
+    assert "own: 1.0200." in figure.alt
+    assert "own, on this corpus" in figure.draw(760)

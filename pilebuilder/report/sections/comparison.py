@@ -37,6 +37,7 @@ def _comparison_table(name: str, title: str, held: Mapping[str, Any] | None, fac
     return Table(
         name=name,
         title=title,
+        fold=0 if held else 3,
         definition="A14",
         columns=(
             Column(key="component", title="Component", kind="name"),

@@ -218,9 +218,11 @@ def token_table(facts: Facts) -> Table | None:
         columns=tuple(c for c in _length_columns() if c.key != "empty"),
         rows=tuple(rows),
         totals=((("Whole", whole.n, *_numbers(whole)),) if whole.n >= TOO_FEW_DOCUMENTS else ()),
-        note="All splits with the copies that epochs make, without end marks; tokenizer"
-        f" {facts.tokens.get('tokenizer', 'unknown')}.",
-        weighting="per copy of a document",
+        note=f"All splits with the copies that epochs make, without end marks; tokenizer {facts.tokens['tokenizer']}."
+        if facts.tokens
+        else "Distinct documents, without end marks; tokenizer gpt2.",
+        weighting="per copy of a document" if facts.tokens else "per document",
+        sample="all documents" if facts.tokens else "about 2 MiB of text of each component, drawn by the seed",
     )
 
 
