@@ -25,12 +25,15 @@ from pilebuilder.task import Manifest, Task
 
 ATTEMPTS = 2
 PR_SET_PDEATHSIG = 1
+M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX = -1, -2, -4
+KEPT, STEP = 128 << 20, 32 << 20
+"""Free bytes at the end of its heap that a worker keeps, and by how many the heap grows at the least."""
 COLLECTION = (50_000, 20, 50)
 """When a worker looks for cycles of garbage, in objects made: the default of 700 adds a quarter to every import."""
 # One task is one unit of parallelism: libraries inside a worker must not start threads of their own.
 SINGLE_THREAD = dict.fromkeys(
     ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS", "ARROW_NUM_THREADS"), "1"
-) | {"TOKENIZERS_PARALLELISM": "false"}
+) | {"TOKENIZERS_PARALLELISM": "false", "MIMALLOC_PURGE_DELAY": "10000"}
 
 
 def serve(pipe: Connection) -> None:
@@ -39,6 +42,7 @@ def serve(pipe: Connection) -> None:
     gc.set_threshold(*COLLECTION)
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        _reuse_memory()
     try:
         while True:
             function, task, root = pipe.recv()
@@ -49,6 +53,18 @@ def serve(pipe: Connection) -> None:
             pipe.send(answer)
     except (EOFError, BrokenPipeError):
         return
+
+
+def _reuse_memory() -> None:
+    """Give the columns of the next chunk the memory of the last one.
+
+    By itself the C library asks the system for every large array, and gives it back: then the system clears each page
+    anew, which costs a stage as much as a tenth of its work. Arrow's allocator does the same within milliseconds,
+    unless ``MIMALLOC_PURGE_DELAY`` says otherwise.
+    """
+    with contextlib.suppress(AttributeError):  # another C library than glibc
+        for option, value in ((M_MMAP_MAX, 0), (M_TRIM_THRESHOLD, KEPT), (M_TOP_PAD, STEP)):
+            ctypes.CDLL(None).mallopt(option, value)
 
 
 class Worker:

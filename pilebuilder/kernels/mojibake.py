@@ -250,6 +250,8 @@ def _splice(
     import ftfy
     from ftfy.badness import is_bad
 
+    from pilebuilder.kernels.ftfylines import fix_line
+
     raw, copy = memoryview(cast(Any, data)), memoryview(cast(Any, out))
     variants = {on: config._replace(unescape_html=bool(on)) for on in (0, 1)}
     pieces: list[Any] = []
@@ -267,7 +269,7 @@ def _splice(
                     or (reasons & NORMAL and not unicodedata.is_normalized(config.normalization, mine))
                 ):
                     continue
-            fixed = ftfy.fix_text(line, variants[entities])
+            fixed = fix_line(line, variants[entities])
         raw_fixed = fixed.encode("utf-8")
         pieces += (copy[done:first], raw_fixed)
         done = last
