@@ -16,6 +16,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -73,16 +74,29 @@ class Saver:
         self._thread: threading.Thread | None = None
         self._error: BaseException | None = None
         self._facts: dict[str, Any] = {}
+        self._copies: dict[str, Tensor] = {}
+        """On the host, page-locked where the tensors are on a GPU: made once, as that is slow."""
 
     def begin(self, step: int, parts: dict[str, Tensors], facts: dict[str, Any], gathered: float) -> None:
-        """Copy the tensors and start to write them; `gathered` is the time already spent (seconds)."""
-        begin = time.perf_counter()
-        held = {name: {k: t.detach().to("cpu", copy=True) for k, t in part.items()} for name, part in parts.items()}
-        self._facts = {"step": step, "stalled_seconds": round(gathered + time.perf_counter() - begin, 4)}
+        """Copy the tensors and start to write them; `gathered` is the time already spent (seconds).
+
+        From a GPU the copies are only asked for: the next step's kernels come after them on the same stream, so they
+        see the state of now, and the host does not wait.
+        """
+        assert self._thread is None, "wait for the one before: its copies are still being written"
+        begin, copying = time.perf_counter(), _Copying(parts)
+        held = {
+            name: {key: self._copied(f"{name}.{key}", tensor.detach()) for key, tensor in part.items()}
+            for name, part in parts.items()
+        }
+        copying.asked()
+        self._facts = {"step": step}
+        stalled = gathered + time.perf_counter() - begin
 
         def write() -> None:
             started = time.perf_counter()
             try:
+                self._facts["stalled_seconds"] = round(stalled + copying.done(), 4)
                 save(self.folder, step, held, facts, self.keep)
             except BaseException as error:
                 self._error = error
@@ -90,6 +104,11 @@ class Saver:
 
         self._thread = threading.Thread(target=write)
         self._thread.start()
+
+    def _copied(self, name: str, tensor: Tensor) -> Tensor:
+        if name not in self._copies:
+            self._copies[name] = torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=tensor.is_cuda)
+        return self._copies[name].copy_(tensor, non_blocking=True)
 
     @property
     def finished(self) -> bool:
@@ -105,6 +124,28 @@ class Saver:
         if error:
             raise error
         return self._facts
+
+
+class _Copying:
+    """The copies of a checkpoint on the GPU's stream; nothing on a CPU, where they are done when they return."""
+
+    def __init__(self, parts: dict[str, Tensors]) -> None:
+        self.events: list[Any] = []
+        if any(tensor.is_cuda for part in parts.values() for tensor in part.values()):
+            self.events = [torch.cuda.Event(enable_timing=True) for _ in range(2)]
+            self.events[0].record()
+
+    def asked(self) -> None:
+        """All copies were asked for."""
+        if self.events:
+            self.events[1].record()
+
+    def done(self) -> float:
+        """Wait for them; the seconds that the GPU took."""
+        if not self.events:
+            return 0.0
+        self.events[1].synchronize()
+        return float(self.events[0].elapsed_time(self.events[1])) / 1e3
 
 
 def step_of(path: Path) -> int:

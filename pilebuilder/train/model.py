@@ -26,6 +26,9 @@ INIT = 0.02
 class Linear(nn.Linear):  # type: ignore[misc]
     """A linear layer that casts its fp32 weights to the type of its input."""
 
+    def reset_parameters(self) -> None:
+        """Draw nothing: `GPT.reset` does."""
+
     def forward(self, x: Tensor) -> Tensor:
         bias = None if self.bias is None else self.bias.to(x.dtype)
         return functional.linear(x, self.weight.to(x.dtype), bias)
@@ -137,7 +140,7 @@ class GPT(nn.Module):  # type: ignore[misc]
         super().__init__()
         self.shape = shape
         padded = -(-vocabulary // VOCABULARY_MULTIPLE) * VOCABULARY_MULTIPLE
-        self.embed = nn.Embedding(padded, shape.width)
+        self.embed = nn.Embedding.from_pretrained(torch.empty(padded, shape.width), freeze=False)  # drawn by `reset`
         self.blocks = nn.ModuleList(Block(shape) for _ in range(shape.layers))
         self.norm = RMSNorm(shape.width) if shape.family == "modern" else LayerNorm(shape.width)
         self.head = Linear(shape.width, padded, bias=False)

@@ -10,8 +10,10 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("safetensors")
 
+from pilebuilder.train import logbook  # noqa: E402
 from tests.benchmarks import train  # noqa: E402
 from tests.benchmarks.train_device import PREDICTED, Bench  # noqa: E402
+from tests.train.small import make_corpus  # noqa: E402
 
 
 @pytest.mark.parametrize("run", ["A", "B"])
@@ -24,6 +26,47 @@ def test_the_benchmark_runs_in_miniature_and_claims_nothing(run: str, tmp_path: 
     assert content["verdicts"] == {}
     assert content["measured"]
     assert not any("mfu" in name for name in content["measured"])
+
+
+def test_the_run_on_a_corpus_is_killed_resumed_and_compared(tmp_path: Path) -> None:
+    corpus = make_corpus(tmp_path / "corpus")
+    out = tmp_path / "out.json"
+    train.main(["C", "--miniature", "--out", str(out), "--corpus", str(corpus)])
+    measured = json.loads(out.read_text())["measured"]
+    assert measured["resume equal"] == 1
+    assert {"input wait", "checkpoint stall, seconds", "tokens/s, everything on, deterministic"} <= measured.keys()
+    events = [r["event"] for r in logbook.read(tmp_path / "out.killed.jsonl") if r["kind"] == "event"]
+    assert events.count("resume") == 1
+
+
+def test_a_figure_that_cannot_be_had_is_named_and_the_rest_goes_on(tmp_path: Path) -> None:
+    bench = Bench("A", tmp_path / "a.json", True, None)
+    bench.mini = False
+
+    def fails() -> None:
+        raise TypeError("no kernel for this card")
+
+    assert bench.tried("attention", fails) is None
+    assert bench.tried("copy", lambda: 3) == 3
+    measured = json.loads((tmp_path / "a.json").read_text())["measured"]
+    assert measured == {"attention: failed": "TypeError: no kernel for this card"}
+
+
+def test_a_step_that_needs_too_much_memory_is_tried_in_smaller_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[int] = []
+
+    def cell(bench: Bench, preset: str, level: int, micro: int) -> float:
+        tried.append(micro)
+        if micro > 16_384:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return 1.0
+
+    monkeypatch.setattr(train, "cell", cell)
+    bench = Bench("B", None, True, None)
+    assert train.cell_that_fits(bench, "350m", train.LAST) == 1.0
+    assert tried == [65_536, 32_768, 16_384]
+    assert train.cell_that_fits(bench, "350m", 0) == 1.0
+    assert tried[3:] == [16_384]
 
 
 def test_predictions_are_written_before_anything_is_measured(tmp_path: Path) -> None:
