@@ -221,7 +221,7 @@ def panels(width: int, rows: Sequence[Panel], *, label: str, first: int, ticks: 
         canvas.text(x0, y0 + SIZE, fit(panel.label, cell), "ink strong")
         canvas.text(x0, y0 + 2 * SIZE + 3, fit(panel.note, cell * 1.05, 11), "muted", size=11)
         free = x0
-        for at, text in ticks if panel.counts else ():
+        for at, text in ticks:
             if first <= at <= first + bins:
                 canvas.line(scale(at - first), y0 + head, scale(at - first), base, "grid")
                 anchor = "start" if at == first else "end" if at - first > bins * 0.95 else "middle"

@@ -52,13 +52,13 @@ def evaluation_table(facts: Facts) -> Table:
     """Bits per byte by component for every model evaluated, as table 2, and for a compressor."""
     models, share, others = measured(facts), weights(parts_of(facts)), companions(facts)
     shown = [*models, *(others if all(m.split == "test" for m in models) else [])]
-    gap: tuple[Cell, ...] = () if models else (not_measured(REASON), None)
+    gap: tuple[Cell, ...] = () if models else (not_measured("no checkpoint"), None)
     rows: list[tuple[Cell, ...]] = []
     for name in facts.names:
         cells = [cell for m in shown for cell in _value(m, name)]
         row = shown[0].rows.get(name) if shown else None
         rows.append((name, share[name], *gap, *cells, *((row["documents"], row["bytes"]) if row else (None, None))))
-    names = [*([] if models else [""]), *(m.name for m in shown)]
+    names = [*([] if models else ["Trained model"]), *(m.name for m in shown)]
     return Table(
         name="bits-per-byte",
         title="Bits per byte by component",

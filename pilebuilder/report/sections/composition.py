@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from pilebuilder.ledger import Tally
 from pilebuilder.report import charts
@@ -26,7 +26,7 @@ CLASS_OF = {
         ("OpenSubtitles", "Ubuntu IRC", "EuroParl", "YoutubeSubtitles", "HackerNews", "Enron Emails"), "dialogue"
     ),
 }
-STAGES = {"read": "in reading", "filter": "by filters", "dedup": "as copies"}
+STAGES = {"read": "in reading", "filter": "by filters", "dedup": "as copies", "mix": "by the mix"}
 """Stages that remove documents, and how the component table calls what they removed."""
 PREPARED = ("Books3", "Gutenberg (PG-19)", "OpenSubtitles", "DM Mathematics", "EuroParl", "Enron Emails")
 """Components that the Pile's table 1 marks with a dagger: used with minimal preprocessing from prior work."""
@@ -124,31 +124,55 @@ def component_table(parts: Sequence[Part], title: str = "Components of the corpu
     )
     mean = raw / documents if documents else None
     total = ("Total", raw, sum(share.values()), None, math.fsum(p.effective for p in parts), documents, mean, None)
-    return Table(
-        name="components",
-        title=title,
-        definition="A1",
-        columns=(
-            Column(key="component", title="Component", kind="name"),
-            Column(key="raw_bytes", title="Raw size", kind="bytes"),
-            Column(key="weight", title="Weight", kind="share"),
-            Column(key="epochs", title="Epochs", kind="number"),
-            Column(key="effective_bytes", title="Effective size", kind="bytes"),
-            Column(key="documents", title="Documents", kind="count"),
-            Column(key="mean_document_bytes", title="Mean document", kind="bytes"),
-            Column(key="realised_epochs", title="Realised epochs", kind="number"),
-            Column(key="tokens", title="Tokens", kind="count"),
-            *(Column(key=f"removed_{s}", title=t, kind="share", group="Removed") for s, t in STAGES.items()),
-            Column(key="licence", title="Licence", kind="text"),
-        ),
-        rows=rows,
-        totals=((*total, gap if gap is not None else sum(counted), *_shares(parts), None),),
-        note="Raw size is the UTF-8 text after cleaning, filtering and deduplication, before epochs and before the"
-        " holdout. Effective size is raw size times epochs; weight is the share of the total effective size. Realised"
-        " epochs are copies written to the training shards over distinct training documents. Tokens count all splits"
-        " with their copies. Removed is the share of the records that entered a stage and did not leave it as"
-        " documents; what was read and is no document of its kind counts too.",
-        weighting="sizes are sums over documents; weights by effective bytes",
+    return _known(
+        Table(
+            name="components",
+            title=title,
+            definition="A1",
+            columns=(
+                Column(key="component", title="Component", kind="name"),
+                Column(key="raw_bytes", title="Raw size", kind="bytes"),
+                Column(key="weight", title="Weight", kind="share"),
+                Column(key="epochs", title="Epochs", kind="number"),
+                Column(key="effective_bytes", title="Effective size", kind="bytes"),
+                Column(key="documents", title="Documents", kind="count"),
+                Column(key="mean_document_bytes", title="Mean document", kind="bytes"),
+                Column(key="realised_epochs", title="Realised epochs", kind="number"),
+                Column(key="tokens", title="Tokens", kind="count"),
+                *(Column(key=f"removed_{s}", title=t, kind="share", group="Removed") for s, t in STAGES.items()),
+                Column(key="licence", title="Licence", kind="text"),
+            ),
+            rows=rows,
+            totals=((*total, gap if gap is not None else sum(counted), *_shares(parts), None),),
+            note="Raw size is the UTF-8 text after cleaning, filtering and deduplication, before epochs and before the"
+            " holdout. Effective size is raw size times epochs; weight is the share of the total effective size."
+            " Realised epochs are copies written to the training shards over distinct training documents. Tokens count"
+            " all splits with their copies. Removed is the share of the records that entered a stage and did not leave it as"
+            " documents; what was read and is no document of its kind counts too.",
+            weighting="sizes are sums over documents; weights by effective bytes",
+        )
+    )
+
+
+def _known(table: Table) -> Table:
+    """Without the columns that no row has a value in: a corpus made elsewhere has no stages and no mix."""
+    recorded = {"realised_epochs", *(f"removed_{stage}" for stage in STAGES)}
+    kept = [
+        i for i, c in enumerate(table.columns) if c.key not in recorded or any(row[i] is not None for row in table.rows)
+    ]
+    if not table.rows or len(kept) == len(table.columns):
+        return table
+
+    def cut(row: tuple[Cell, ...]) -> tuple[Cell, ...]:
+        return tuple(row[i] for i in kept)
+
+    gone = ", ".join(f"{c.group} {c.title}".strip() for i, c in enumerate(table.columns) if i not in kept)
+    return replace(
+        table,
+        columns=tuple(table.columns[i] for i in kept),
+        rows=tuple(map(cut, table.rows)),
+        totals=tuple(map(cut, table.totals)),
+        note=f"{table.note} Not measured, since no build recorded it: {gone}.",
     )
 
 

@@ -179,7 +179,6 @@ def histogram_figure(facts: Facts) -> Figure | None:
             mark = float(np.log10(max(median, 1)) * per)
             counts = tuple(int(c) for c in joined[n][:last])
             panels.append(charts.Panel(n, counts, f"n = {held[n].n:,}, median {show_size(median)}", mark))
-        panels += [charts.Panel(n, (), str(too_few(facts.documents(n)))) for n in few]
         return charts.panels(width, panels, label="Histograms of document length", first=first, ticks=ticks)
 
     longest = max(names, key=lambda n: (held[n].quantile(0.5), n))

@@ -161,6 +161,8 @@ def waterfall(facts: Facts, found: list[Loss]) -> Figure | None:
     for stage, action, reason, n in by_reason(found):
         left -= n
         steps.append((stage, action, reason, n, left))
+    if not steps:
+        return None
     shown = steps if len(steps) <= 18 else sorted(steps, key=lambda s: -s[3])[:17]
     shown = [s for s in steps if s in shown]
     rest = [s for s in steps if s not in shown]
@@ -184,8 +186,8 @@ def waterfall(facts: Facts, found: list[Loss]) -> Figure | None:
         rows.append(charts.Bar("in the corpus, before epochs", (charts.Part(at, "keep"),), f"{at:,}"))
         return charts.bars(width, rows, label="Documents from the sources to the corpus", title="documents")
 
-    biggest = max(steps, key=lambda s: s[3], default=None)
-    words = f" The largest loss is {biggest[0]}: {biggest[2]}, {biggest[3]:,} documents." if biggest else ""
+    biggest = max(steps, key=lambda s: s[3])
+    words = f" The largest loss is {biggest[0]}: {biggest[2]}, {biggest[3]:,} documents."
     return Figure(
         name="waterfall",
         title="From the sources to the corpus",
