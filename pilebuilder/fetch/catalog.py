@@ -11,7 +11,8 @@ from typing import Any
 from pilebuilder import registry, yamlfile
 from pilebuilder.card import Card, card_files, load_card
 from pilebuilder.errors import RecipeError
-from pilebuilder.fetch.base import Fetcher, FetchError, Item
+from pilebuilder.fetch.base import FetchError, Item
+from pilebuilder.fetch.fetcher import Fetcher
 from pilebuilder.fetch.http import Http
 from pilebuilder.fetch.select import MEAN_DOCUMENT_BYTES, select, want
 from pilebuilder.recipe import Entry

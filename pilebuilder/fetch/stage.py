@@ -18,7 +18,8 @@ from pydantic import Field
 
 from pilebuilder import registry
 from pilebuilder.errors import RecipeError
-from pilebuilder.fetch.base import Fetcher, FetchError, Item, LeftOut, safe_name
+from pilebuilder.fetch.base import FetchError, Item, LeftOut, safe_name
+from pilebuilder.fetch.fetcher import Fetcher
 from pilebuilder.fetch.policy import Policy
 from pilebuilder.fetch.select import MEAN_DOCUMENT_BYTES, select, want
 from pilebuilder.recipe import Size
