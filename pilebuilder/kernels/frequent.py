@@ -13,7 +13,20 @@ from dataclasses import dataclass
 import numpy as np
 from numba import types
 
-from pilebuilder.kernels.jit import BYTES, INT64S, kernel
+from pilebuilder.kernels.jit import (
+    BYTES,
+    INT64S,
+    address,
+    byte,
+    device,
+    i64,
+    kernel,
+    set_byte,
+    set_i64,
+    set_u64,
+    trailing_zeros,
+    u64,
+)
 from pilebuilder.kernels.wordbreak import HASHES, LOWER, SPANS, TABLE, lower_table, properties, segment, split_lower
 
 CELLS = 1 << 23
@@ -29,9 +42,10 @@ SKETCH = types.Array(types.uint8, 2, "C")
 LEVELS = types.Array(types.uint8, 2, "C")
 COUNTS = types.Array(types.int64, 1, "C")
 SMALL = types.Array(types.int64, 1, "C", readonly=True)
+SLOT_TABLE = types.Array(types.int64, 3, "C")
 
 
-@kernel(types.uint64(types.uint64))
+@device
 def _finish(x):  # type: ignore[no-untyped-def]
     """The finaliser of SplitMix64."""
     x = (x ^ (x >> np.uint64(30))) * _A
@@ -39,15 +53,13 @@ def _finish(x):  # type: ignore[no-untyped-def]
     return x ^ (x >> np.uint64(31))
 
 
-@kernel(types.int64(types.uint64))
-def _rank(x):  # type: ignore[no-untyped-def]
-    """Position of the first one bit among the upper 50 bits left of the register number, from 1."""
-    x >>= np.uint64(14)
-    rank = 1
-    while rank <= 50 and x & np.uint64(1) == 0:
-        x >>= np.uint64(1)
-        rank += 1
-    return rank
+@device
+def _power(size):  # type: ignore[no-untyped-def]
+    """What takes the oldest token of `size` out of a rolling hash."""
+    top = np.uint64(1)
+    for _ in range(size):
+        top *= _BASE
+    return top
 
 
 @kernel(types.int64(BYTES, types.int64, types.int64, types.boolean, TABLE, LOWER, SPANS, HASHES))
@@ -60,7 +72,7 @@ def _tokens(data, start, stop, plain, table, lower, spans, hashes):  # type: ign
 @kernel(types.void(BYTES, INT64S, types.boolean, TABLE, LOWER, SPANS, HASHES, SMALL, SKETCH, LEVELS, COUNTS, COUNTS))
 def sketch_ngrams(data, offsets, plain, table, lower, spans, hashes, sizes, sketch, levels, totals, words):  # type: ignore[no-untyped-def]
     """First pass: cells and registers of each n in `sizes`, number of n-grams, and tokens of each document."""
-    mask = np.uint64(sketch.shape[1] - 1)
+    cells, mask, tokens = sketch.shape[1], np.uint64(sketch.shape[1] - 1), address(hashes)
     for row in range(len(offsets) - 1):
         n = _tokens(data, offsets[row], offsets[row + 1], plain, table, lower, spans, hashes)
         words[row] = n
@@ -68,68 +80,66 @@ def sketch_ngrams(data, offsets, plain, table, lower, spans, hashes, sizes, sket
             size = sizes[which]
             if n < size:
                 continue
-            top = np.uint64(1)
-            for _ in range(size):
-                top *= _BASE
-            h = np.uint64(0)
-            for i in range(n):
-                h = h * _BASE + hashes[i]
+            top, h = _power(size), np.uint64(0)
+            counts, ranks = address(sketch) + which * cells, address(levels) + which * REGISTERS
+            for i in range(size - 1):
+                h = h * _BASE + u64(tokens, i)
+            for i in range(size - 1, n):
+                h = h * _BASE + u64(tokens, i)
                 if i >= size:
-                    h -= top * hashes[i - size]
-                if i >= size - 1:
-                    key = _finish(h)
-                    cell = np.int64((key >> np.uint64(24)) & mask)
-                    if sketch[which, cell] < 255:
-                        sketch[which, cell] += 1
-                    register, rank = np.int64(key & np.uint64(16383)), _rank(key)
-                    if levels[which, register] < rank:
-                        levels[which, register] = rank
+                    h -= top * u64(tokens, i - size)
+                key = _finish(h)
+                cell = np.int64((key >> np.uint64(24)) & mask)
+                count = byte(counts, cell)
+                if count < 255:
+                    set_byte(counts, cell, count + 1)
+                # the position of the first one bit among the upper 50 bits left of the register number, from 1
+                rank = min(np.int64(trailing_zeros(key >> np.uint64(14))) + 1, 51)
+                register = np.int64(key & np.uint64(REGISTERS - 1))
+                if byte(ranks, register) < rank:
+                    set_byte(ranks, register, rank)
             totals[which] += n - size + 1
 
 
 @kernel(
-    types.int64(
-        BYTES, INT64S, types.boolean, TABLE, LOWER, SPANS, HASHES, SMALL, SKETCH, SMALL,
-        types.Array(types.uint64, 2, "C"), types.Array(types.int64, 3, "C"), COUNTS,
-    )
-)  # fmt: skip
-def count_ngrams(data, offsets, plain, table, lower, spans, hashes, sizes, sketch, least, keys, held, used):  # type: ignore[no-untyped-def]
-    """Second pass: count, first and last byte of the first occurrence of n-grams whose cell reaches its `least`.
+    types.int64(BYTES, INT64S, types.boolean, TABLE, LOWER, SPANS, HASHES, SMALL, SKETCH, SMALL, SLOT_TABLE, COUNTS)
+)
+def count_ngrams(data, offsets, plain, table, lower, spans, hashes, sizes, sketch, least, held, used):  # type: ignore[no-untyped-def]
+    """Second pass: key, count, first and last byte of the first occurrence of n-grams whose cell reaches its `least`.
 
     Returns -1, or the number (in `sizes`) of the n whose table would overflow: raise its threshold.
     """
-    mask, slots = np.uint64(sketch.shape[1] - 1), np.uint64(keys.shape[1] - 1)
-    full = keys.shape[1] * 3 // 4
+    cells, mask, tokens = sketch.shape[1], np.uint64(sketch.shape[1] - 1), address(hashes)
+    slots, full = np.uint64(held.shape[1] - 1), held.shape[1] * 3 // 4
     for row in range(len(offsets) - 1):
         n = _tokens(data, offsets[row], offsets[row + 1], plain, table, lower, spans, hashes)
         for which in range(len(sizes)):
-            size = sizes[which]
+            size, limit = sizes[which], least[which]
             if n < size:
                 continue
-            top = np.uint64(1)
-            for _ in range(size):
-                top *= _BASE
-            h = np.uint64(0)
-            for i in range(n):
-                h = h * _BASE + hashes[i]
+            top, h = _power(size), np.uint64(0)
+            counts, entries = address(sketch) + which * cells, address(held) + which * held.shape[1] * 32
+            for i in range(size - 1):
+                h = h * _BASE + u64(tokens, i)
+            for i in range(size - 1, n):
+                h = h * _BASE + u64(tokens, i)
                 if i >= size:
-                    h -= top * hashes[i - size]
-                if i < size - 1:
-                    continue
+                    h -= top * u64(tokens, i - size)
                 key = _finish(h)
-                if sketch[which, np.int64((key >> np.uint64(24)) & mask)] < least[which]:
+                if byte(counts, np.int64((key >> np.uint64(24)) & mask)) < limit:
                     continue
                 key |= np.uint64(1)
                 slot = np.int64((key >> np.uint64(20)) & slots)
-                while keys[which, slot] != 0 and keys[which, slot] != key:
+                while u64(entries, 4 * slot) != 0 and u64(entries, 4 * slot) != key:
                     slot = np.int64(np.uint64(slot + 1) & slots)
-                if keys[which, slot] == 0:
+                if u64(entries, 4 * slot) == 0:
                     if used[which] >= full:
                         return which
                     used[which] += 1
-                    keys[which, slot] = key
-                    held[which, slot, 1], held[which, slot, 2] = spans[i - size + 1, 0], spans[i, 1]
-                held[which, slot, 0] += 1
+                    set_u64(entries, 4 * slot, key)
+                    set_i64(entries, 4 * slot + 2, spans[i - size + 1, 0])
+                    set_i64(entries, 4 * slot + 3, spans[i, 1])
+                set_i64(entries, 4 * slot + 1, i64(entries, 4 * slot + 1) + 1)
     return -1
 
 
@@ -170,10 +180,10 @@ class Finder:
         """For each size the `keep` most frequent n-grams, ties by text; of many n-grams only those that come twice."""
         least = np.array([self._threshold(which) for which in range(len(self.sizes))], np.int64)
         numbers, kinds = np.array(self.sizes, np.int64), len(self.sizes)
+        slots = min(SLOTS, max(1 << 12, 1 << (2 * int(self.totals.max())).bit_length()))
         while True:
-            keys, held = np.zeros((kinds, SLOTS), np.uint64), np.zeros((kinds, SLOTS, 3), np.int64)
-            used = np.zeros(kinds, np.int64)
-            over = count_ngrams(*self.text, *self.how, numbers, self.sketch, least, keys, held, used)
+            held, used = np.zeros((kinds, slots, 4), np.int64), np.zeros(kinds, np.int64)
+            over = count_ngrams(*self.text, *self.how, numbers, self.sketch, least, held, used)
             if over < 0:
                 break
             least[over] += 1
@@ -193,7 +203,7 @@ class Finder:
         return low
 
     def _chosen(self, which: int, held: np.ndarray, threshold: int, keep: int) -> Frequent:
-        rows, missed = held[held[:, 0] >= threshold], threshold - 1
+        rows, missed = held[held[:, 1] >= threshold, 1:], threshold - 1
         if len(rows) > keep:  # ties at the edge are all dropped, so that the choice does not depend on their order
             missed = int(-np.sort(-rows[:, 0])[keep])
             rows = rows[rows[:, 0] > missed]

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numba import types
 
-from pilebuilder.kernels.jit import INT64S, UINT64S, kernel
+from pilebuilder.kernels.jit import INT64S, UINT64S, address, device, kernel, u64
 from pilebuilder.kernels.wordbreak import word_hash
 
 _PAIR = 0x9E3779B97F4A7C15
@@ -49,27 +49,32 @@ def _open(found: dict[int, int]) -> tuple[np.ndarray, np.ndarray]:
     return keys, masks
 
 
-@kernel(types.uint64(types.uint64, UINT64S, UINT64S))
-def _look(key, keys, masks):  # type: ignore[no-untyped-def]
-    slot = np.int64(key % np.uint64(len(keys)))
-    while keys[slot] != 0:
-        if keys[slot] == key:
-            return masks[slot]
-        slot = (slot + 1) % len(keys)
-    return np.uint64(0)
+@device
+def _look(key, keys, masks, last):  # type: ignore[no-untyped-def]
+    """Mask of a key in an open hash table, given by the addresses of its arrays and its last slot."""
+    slot = np.int64(key & np.uint64(last))
+    while True:
+        held = u64(keys, slot)
+        if held == key:
+            return u64(masks, slot)
+        if held == 0:
+            return np.uint64(0)
+        slot = (slot + 1) & last
 
 
 @kernel(types.void(UINT64S, INT64S, UINT64S, UINT64S, UINT64S, UINT64S, MASKS, MASKS))
 def mark(hashes, bounds, single, single_masks, double, double_masks, tokens, sentences):  # type: ignore[no-untyped-def]
     """Masks of the groups that each token belongs to, and that each sentence (`bounds`, n + 1 token numbers) names."""
     pair = np.uint64(_PAIR)
+    ones, twos = address(single), address(double)
+    one_masks, two_masks = address(single_masks), address(double_masks)
     for s in range(len(bounds) - 1):
         total = np.uint64(0)
         for i in range(bounds[s], bounds[s + 1]):
-            found = _look(hashes[i], single, single_masks)
+            found = _look(hashes[i], ones, one_masks, len(single) - 1)
             tokens[i] |= found
             if i + 1 < bounds[s + 1]:
-                both = _look(hashes[i] * pair + hashes[i + 1], double, double_masks)
+                both = _look(hashes[i] * pair + hashes[i + 1], twos, two_masks, len(double) - 1)
                 tokens[i] |= both
                 tokens[i + 1] |= both
                 found |= both

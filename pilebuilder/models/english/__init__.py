@@ -53,6 +53,7 @@ def sentiment() -> dict[tuple[str, str], int]:
     return {(lemma, pos): round(float(score) * SCALE) for lemma, pos, score in fields}
 
 
+@functools.lru_cache(1 << 17)  # components share most of their words
 def word_sentiment(word: str, pos: str) -> int | None:
     """Score of a word form in lower case: its own entry, else that of the first lemma it may be a form of.
 

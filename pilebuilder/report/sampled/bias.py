@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,7 +27,7 @@ from pilebuilder.task import Task, Workspace
 if TYPE_CHECKING:
     import pyarrow as pa
 
-REPLICATES = 1_000
+REPLICATES, BLOCK = 1_000, 50
 LEAST = 5
 """Words in fewer sentences of a component are not written."""
 SHOWN_WORDS = 20
@@ -67,15 +66,49 @@ def _measure(task: Task, work: Workspace, component: str, table: pa.Table, prefi
     path.write_text(json.dumps(content, separators=(",", ":"), ensure_ascii=False), encoding="utf-8")
 
 
-@dataclass(slots=True)
-class Word:
-    """A word form with its tag."""
+class Words:
+    """Word forms with their tags, numbered as they are met: text, tag, sentiment, sentences, sentences by group."""
 
-    text: str
-    tag: str
-    score: int | None
-    sentences: int = 0
-    shared: list[int] = field(default_factory=list)
+    def __init__(self, kinds: int) -> None:
+        self.texts: list[str] = []
+        self.tags: list[str] = []
+        self.keys, self.numbers = np.zeros(0, np.uint64), np.zeros(0, np.int64)
+        self.scores, self.sentences = np.zeros(0, np.int64), np.zeros(0, np.int64)
+        self.shared = np.zeros((0, kinds), np.int64)
+
+    def number(self, keys: np.ndarray, first: np.ndarray, found: english.Sentences, tokens: english.Tokens) -> Any:
+        """The number of each of these sorted keys; `first` is a token of each, which tells the word if it is new."""
+        at = np.searchsorted(self.keys, keys)
+        new = np.ones(len(keys), bool)
+        inside = at < len(self.keys)
+        new[inside] = self.keys[at[inside]] != keys[inside]
+        if new.any():
+            self._learn(keys[new], first[new], found, tokens)
+            at = np.searchsorted(self.keys, keys)
+        return self.numbers[at]
+
+    def _learn(self, keys: np.ndarray, first: np.ndarray, found: english.Sentences, tokens: english.Tokens) -> None:
+        tags = [TAGS[t] for t in tokens.tags[first].tolist()]
+        spans = tokens.spans[first].tolist()
+        texts = [found.data[start:stop].tobytes().decode().lower() for start, stop in spans]
+        scores = [lexicon.word_sentiment(text, _POS[tag]) for text, tag in zip(texts, tags, strict=True)]
+        added = np.array([_NONE if score is None else score for score in scores], np.int64)
+        self.keys = np.concatenate([self.keys, keys])
+        self.numbers = np.concatenate([self.numbers, np.arange(len(self.texts), len(self.texts) + len(keys))])
+        order = np.argsort(self.keys, kind="stable")
+        self.keys, self.numbers = self.keys[order], self.numbers[order]
+        self.texts += texts
+        self.tags += tags
+        self.scores = np.concatenate([self.scores, added])
+        self.sentences = np.concatenate([self.sentences, np.zeros(len(keys), np.int64)])
+        self.shared = np.concatenate([self.shared, np.zeros((len(keys), self.shared.shape[1]), np.int64)])
+
+
+def add_by_document(into: np.ndarray, documents: np.ndarray, amounts: np.ndarray) -> None:
+    """Add the amounts of each document's sentences, one row a sentence; sentences of a document stand together."""
+    if len(documents):
+        starts = np.flatnonzero(np.concatenate([[True], documents[1:] != documents[:-1]]))
+        into[documents[starts]] += np.add.reduceat(np.asarray(amounts, np.int64), starts, axis=0)
 
 
 class Tally:
@@ -85,7 +118,7 @@ class Tally:
         self.documents, self.kinds = documents, kinds
         self.seen = 0
         self.bytes = 0
-        self.words: dict[int, Word] = {}
+        self.words = Words(kinds)
         # Per document: English sentences; and per group (the last column: all sentences) sentences, scored words and
         # their summed score, sentences with a scored word and their summed mean score.
         self.sentences = np.zeros(documents, np.int64)
@@ -95,11 +128,11 @@ class Tally:
 
     def add(self, found: english.Sentences, tokens: english.Tokens) -> None:
         """Count the sentences of a chunk."""
-        np.add.at(self.sentences, found.document, 1)
+        add_by_document(self.sentences, found.document, np.ones(len(found), np.int64))
         bits = np.uint64(1) << np.arange(self.kinds, dtype=np.uint64)
         inside = np.ones((len(found), self.kinds + 1), bool)
         inside[:, : self.kinds] = (tokens.groups[:, None] & bits[None, :]) != 0
-        np.add.at(self.named, found.document, inside)
+        add_by_document(self.named, found.document, inside)
         chosen = np.flatnonzero(_SCORED[tokens.tags])
         keys = tokens.hashes[chosen] ^ _TAG_SALT[tokens.tags[chosen]]
         # A word counts once per sentence; the pair is sorted by sentence, then by word.
@@ -110,46 +143,28 @@ class Tally:
         first[1:] = (keys[1:] != keys[:-1]) | (owner[1:] != owner[:-1])
         chosen, keys, owner = chosen[first], keys[first], owner[first]
         distinct, at, inverse = np.unique(keys, return_index=True, return_inverse=True)
-        scores = np.array(
-            [self._known(int(k), int(chosen[i]), found, tokens) for k, i in zip(distinct, at, strict=True)]
-        )
-        self._count_words(distinct, inverse, chosen, owner, inside, tokens)
-        self._add_scores(scores, inverse, chosen, owner, inside, found, tokens)
+        numbers = self.words.number(distinct, chosen[at], found, tokens)
+        self._count_words(numbers, inverse, chosen, owner, inside, tokens)
+        self._add_scores(self.words.scores[numbers], inverse, chosen, owner, inside, found, tokens)
 
-    def _known(self, key: int, token: int, found: english.Sentences, tokens: english.Tokens) -> int:
-        """The sentiment score of a word, which is remembered; `_NONE` when the lexicon does not have it."""
-        held = self.words.get(key)
-        if held is None:
-            start, stop = tokens.spans[token].tolist()
-            text = found.data[start:stop].tobytes().decode().lower()
-            tag = TAGS[tokens.tags[token]]
-            held = self.words[key] = Word(text, tag, lexicon.word_sentiment(text, _POS[tag]), shared=[0] * self.kinds)
-        return _NONE if held.score is None else held.score
-
-    def _count_words(self, distinct: Any, inverse: Any, chosen: Any, owner: Any, inside: Any, tokens: Any) -> None:
+    def _count_words(self, numbers: Any, inverse: Any, chosen: Any, owner: Any, inside: Any, tokens: Any) -> None:
         """Sentences with each adjective and adverb, and those shared with each group; its own terms do not count."""
         listed = _LISTED[tokens.tags[chosen]]
-        sentences = np.bincount(inverse[listed], minlength=len(distinct))
-        used = np.flatnonzero(sentences)
-        shared = np.zeros((len(distinct), self.kinds), np.int64)
+        inverse, owner, terms = inverse[listed], owner[listed], tokens.terms[chosen[listed]]
+        self.words.sentences[numbers] += np.bincount(inverse, minlength=len(numbers))
         for group in range(self.kinds):
-            own = (tokens.terms[chosen] >> np.uint64(group)) & np.uint64(1)
-            rows = listed & inside[owner, group] & (own == 0)
-            shared[:, group] = np.bincount(inverse[rows], minlength=len(distinct))
-        for i in used.tolist():
-            word = self.words[int(distinct[i])]
-            word.sentences += int(sentences[i])
-            word.shared = [a + b for a, b in zip(word.shared, shared[i].tolist(), strict=True)]
+            own = (terms >> np.uint64(group)) & np.uint64(1)
+            rows = inside[owner, group] & (own == 0)
+            self.words.shared[numbers, group] += np.bincount(inverse[rows], minlength=len(numbers))
 
     def _add_scores(
         self, scores: Any, inverse: Any, chosen: Any, owner: Any, inside: Any, found: Any, tokens: Any
     ) -> None:
         """Sums of sentiment by document and group, without the tokens that are terms themselves."""
-        value = scores[inverse] if len(scores) else np.zeros(0, np.int64)
+        value = scores[inverse]
         rows = (value != _NONE) & (tokens.terms[chosen] == 0)
-        count, total = np.zeros(len(found), np.int64), np.zeros(len(found), np.int64)
-        np.add.at(count, owner[rows], 1)
-        np.add.at(total, owner[rows], value[rows])
+        count = np.bincount(owner[rows], minlength=len(found))
+        total = np.bincount(owner[rows], value[rows], len(found)).astype(np.int64)
         mean = np.rint(np.divide(total, count, out=np.zeros(len(found)), where=count > 0)).astype(np.int64)
         for into, amount in (
             (self.scored, count),
@@ -157,13 +172,15 @@ class Tally:
             (self.polar, count > 0),
             (self.polarity, mean),
         ):
-            np.add.at(into, found.document, np.asarray(amount, np.int64)[:, None] * inside)
+            add_by_document(into, found.document, np.asarray(amount, np.int64)[:, None] * inside)
 
     def words_table(self, known: list[tuple[str, str, tuple[str, ...]]]) -> pa.Table:
         """Adjectives and adverbs in at least `LEAST` sentences, by word and tag."""
         import pyarrow as pa
 
-        rows = sorted((w.text, w.tag, w.sentences, w.shared) for w in self.words.values() if w.sentences >= LEAST)
+        held = self.words
+        often = np.flatnonzero(held.sentences >= LEAST).tolist()
+        rows = sorted((held.texts[i], held.tags[i], int(held.sentences[i]), held.shared[i].tolist()) for i in often)
         columns = {
             "word": pa.array([r[0] for r in rows], pa.string()),
             "tag": pa.array([r[1] for r in rows], pa.string()),
@@ -201,9 +218,16 @@ def resample(values: np.ndarray, seed: int) -> list[list[int]]:
     random = np.random.Generator(np.random.PCG64([seed, 17]))
     documents, columns = values.shape
     sums = np.zeros((REPLICATES, columns), np.int64)
-    for i in range(REPLICATES if documents else 0):
-        times = np.bincount(random.integers(0, documents, documents, dtype=np.int32), minlength=documents)
-        sums[i] = times @ values  # integers: exact, and the same on every machine
+    # in double precision sums of integers are exact, in any order, while none reaches 2**53
+    largest = int(np.abs(values).sum(0).max(initial=0))
+    exact = values.astype(np.float64)
+    times = np.zeros((BLOCK, documents))
+    for first in range(0, REPLICATES if documents else 0, BLOCK):
+        for row in times:
+            row[:] = np.bincount(random.integers(0, documents, documents, dtype=np.int32), minlength=documents)
+        small = largest * int(times.max()) < 1 << 53
+        made = times @ exact if small else times.astype(np.int64) @ values
+        sums[first : first + BLOCK] = made.astype(np.int64)
     return sums.T.tolist()  # type: ignore[no-any-return]
 
 
@@ -229,7 +253,7 @@ class Profanity:
         toxic = np.zeros(len(found), np.int64)
         toxic[owner] = self.model.score(out, bounds) >= self.limit
         rows = np.stack([np.ones(len(found), np.int64), toxic, words[:, 0], words[:, 1]], 1)
-        np.add.at(self.documents, found.document, rows)
+        add_by_document(self.documents, found.document, rows)
         text = out.tobytes()
         where = np.full(len(found), -1)
         where[owner] = np.arange(len(owner))
