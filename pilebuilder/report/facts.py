@@ -108,6 +108,8 @@ class Facts:
     """The same under the order-5 byte model of the training split (`bytemodel`)."""
     sampled_tokens: Mapping[str, Any] = field(default_factory=dict)
     """Tokens of the sample by component, where no token files are (`sampled.tokens`)."""
+    classifiers: Sequence[Mapping[str, Any]] = ()
+    """Classifiers of the quality steps with their own measurements (`quality.classifiers_of`)."""
     quality: Mapping[str, Any] = field(default_factory=dict)
     """Scores of the quality classifier by component and signal (`quality.merged`)."""
     evaluations: Sequence[Mapping[str, Any]] = ()
@@ -184,6 +186,7 @@ class Facts:
 def gather(view: View) -> dict[str, Any]:
     """Facts that the planner knows without opening a file: recipe, cards, tallies. Plain JSON."""
     from pilebuilder import __version__
+    from pilebuilder.report.quality import classifiers_of
 
     recipe = view.recipe
     stages = {}
@@ -209,6 +212,7 @@ def gather(view: View) -> dict[str, Any]:
             | {key: a.facts.get(key) for key in ("split", "documents", "text_bytes")}
             for a in view.artifacts("shard", "shard")
         ],
+        "classifiers": classifiers_of(view),
         "off": sorted(name for name, config in configs.items() if config is None),
         "from_files": bool(getattr(view, "from_files", False)),
         "settings": {name: c.model_dump(mode="json") for name, c in configs.items() if hasattr(c, "model_dump")},
@@ -223,6 +227,7 @@ def from_json(data: Mapping[str, Any], **measured: Any) -> Facts:
         stages={name: Tally.from_json(tally) for name, tally in data["stages"].items()},
         shards=tuple(data["shards"]),
         off=tuple(data["off"]),
+        classifiers=tuple(data.get("classifiers", ())),
         settings=data["settings"],
         from_files=bool(data.get("from_files")),
         **measured,

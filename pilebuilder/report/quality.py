@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 BINS = 1000
 """Scores are counted in so many equal bins from 0 to 1; a bin stands for its middle."""
 STEP = "quality"
+MEASURED = ("name", "positive", "held_out", "auc", "low", "high", "average_precision", "thresholds")
+"""What of a classifier's own measurements the report shows."""
 RULES = ("low", "high", "pareto")
 """How the step's reasons end."""
 
@@ -37,6 +39,22 @@ def signals_of(view: View) -> dict[str, list[str]]:
         names = [step["params"]["signal"] for step in steps if step["name"] == STEP]
         if names:
             found[component.name] = sorted(set(names))
+    return found
+
+
+def classifiers_of(view: View) -> list[dict[str, Any]]:
+    """The classifiers of the filter with what training measured: one entry a component and signal."""
+    from pilebuilder.models.classifier import files_of
+
+    config = view.config("filter")
+    found = []
+    for component in view.components if config is not None else ():
+        for step in config.for_component(component.name):
+            if step["name"] == STEP:
+                _, beside = files_of(step["params"]["model"])
+                held = json.loads(beside.read_text(encoding="utf-8")) if beside and beside.is_file() else {}
+                kept = {k: held[k] for k in MEASURED if k in held}
+                found.append({"component": component.name, "signal": step["params"]["signal"], **kept})
     return found
 
 

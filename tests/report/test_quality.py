@@ -71,3 +71,66 @@ def test_the_page_shows_scores_or_says_why_not(tmp_path):
     assert rows[2][2] == 0.2390
     empty = page_of(page.section(Facts(corpus={}, sources=(), stages={})))
     assert "not measured: the recipe has no quality step" in empty
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    """A corpus of two components, one of them sampled by a classifier that was trained for it."""
+    import json
+
+    import yaml
+
+    from pilebuilder.build.run import Build
+    from pilebuilder.models import classifier
+    from pilebuilder.recipe import load_recipe
+    from tests.models.test_classifier import SMALL, folder_of_examples
+
+    root = tmp_path_factory.mktemp("quality")
+    folder = folder_of_examples(root)
+    given = classifier.read_two([str(folder / "good.jsonl")], [str(folder / "bad.jsonl")])
+    measured = classifier.train("q", given, folder, SMALL)
+    words = {
+        "Web": ["a proof of the lemma in measure theory", "buy now cheap offer free shipping"],
+        "Books": ["a calm text"],
+    }
+    components = []
+    for name, kinds in words.items():
+        texts = [f"{kinds[i % len(kinds)]} {' '.join(f'{name}{i}w{k}' for k in range(8))}" for i in range(200)]
+        (root / f"{name}.jsonl").write_text("".join(json.dumps({"text": t}) + "\n" for t in texts))
+        components.append({"name": name, "fetch": {"local": {"path": str(root / f"{name}.jsonl")}}, "read": "jsonl"})
+    recipe = {
+        "name": "scored",
+        "components": components,
+        "filter": [{"quality": {"model": str(folder / "q"), "pareto": 3, "only": ["Web"]}}],
+        "dedup": None,
+        "mix": {"val": 0, "test": 0},
+        "tokenize": None,
+        "report": {"topics": False},
+    }
+    (root / "r.yaml").write_text(yaml.safe_dump(recipe))
+    Build(load_recipe(root / "r.yaml"), root / "out").run()
+    tables = {p.stem: json.loads(p.read_text()) for p in (root / "out" / "reports" / "tables").glob("*.json")}
+    return tables, measured, (root / "out" / "reports" / "quality.html").read_text()
+
+
+def test_a_built_recipe_with_a_quality_step_shows_its_scores(built):
+    tables, measured, text = built
+    rows = {(r["component"], r["fate"]): r for r in tables["quality-scores"]["rows"]}
+    assert set(rows) == {("Web", "kept"), ("Web", "dropped")}
+    kept, dropped = rows["Web", "kept"]["documents"], rows["Web", "dropped"]["documents"]
+    assert kept + dropped == 200
+    lost = {(r["stage"], r["reason"]): r["documents"] for r in tables["losses"]["rows"]}
+    assert lost["filter", "quality.pareto"] == dropped
+    assert rows["Web", "kept"]["p50"] > rows["Web", "dropped"]["p50"]
+    shares = [r["kept: Web (quality)"] for r in tables["pareto"]["rows"]]
+    assert shares == sorted(shares, reverse=True)
+    assert abs(shares[2] - kept / 200) < 0.12, "shape 3 is the recipe's"
+    found = {r["threshold"]: r for r in tables["quality-classifiers"]["rows"]}
+    for at in measured["thresholds"]:
+        assert found[at["threshold"]]["precision"] in (at["precision"], {"gap": f"too few (n = {_least(measured)})"})
+    assert "1 component was scored" in text
+    assert 'id="figure-quality-scores"' in text
+
+
+def _least(measured):
+    return min(measured["held_out"].values())

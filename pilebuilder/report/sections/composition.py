@@ -147,8 +147,8 @@ def component_table(parts: Sequence[Part], title: str = "Components of the corpu
             note="Raw size is the UTF-8 text after cleaning, filtering and deduplication, before epochs and before the"
             " holdout. Effective size is raw size times epochs; weight is the share of the total effective size."
             " Realised epochs are copies written to the training shards over distinct training documents. Tokens count"
-            " all splits with their copies. Removed is the share of the records that entered a stage and did not leave it as"
-            " documents; what was read and is no document of its kind counts too.",
+            " all splits with their copies. Removed is the share of the records that entered a stage and did not leave"
+            " it as documents; what was read and is no document of its kind counts too.",
             weighting="sizes are sums over documents; weights by effective bytes",
         )
     )
@@ -157,9 +157,8 @@ def component_table(parts: Sequence[Part], title: str = "Components of the corpu
 def _known(table: Table) -> Table:
     """Without the columns that no row has a value in: a corpus made elsewhere has no stages and no mix."""
     recorded = {"realised_epochs", *(f"removed_{stage}" for stage in STAGES)}
-    kept = [
-        i for i, c in enumerate(table.columns) if c.key not in recorded or any(row[i] is not None for row in table.rows)
-    ]
+    used = {c.key for i, c in enumerate(table.columns) if any(row[i] is not None for row in table.rows)}
+    kept = [i for i, c in enumerate(table.columns) if c.key not in recorded or c.key in used]
     if not table.rows or len(kept) == len(table.columns):
         return table
 

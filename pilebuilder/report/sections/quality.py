@@ -75,6 +75,48 @@ def score_table(facts: Facts) -> Table:
     )
 
 
+def classifier_table(facts: Facts) -> Table | None:
+    """How well the classifiers separate texts that were held out when they were trained."""
+    rows: list[tuple[Cell, ...]] = []
+    for held in facts.classifiers:
+        head = (held["component"], held["signal"], held.get("name", "not named"))
+        if "thresholds" not in held:
+            rows.append((*head, not_measured("no measurements beside the model"), *[None] * 6))
+            continue
+        n, positive = held["held_out"], held["positive"]
+        texts = (n.get(positive, 0), sum(v for k, v in n.items() if k != positive))
+        for at in held["thresholds"]:
+            shown: tuple[Cell, ...] = (at["precision"], at["recall"], at["false_positive_rate"])
+            if min(texts) < TOO_FEW_DOCUMENTS:
+                shown = (too_few(min(texts)), None, None)
+            rows.append((*head, *texts, held["auc"], at["threshold"], *shown))
+    if not rows:
+        return None
+    return Table(
+        name="quality-classifiers",
+        title="The classifiers on texts held out from their training",
+        definition="A16",
+        columns=(
+            Column(key="component", title="Component", kind="name"),
+            Column(key="signal", title="Signal"),
+            Column(key="model", title="Model"),
+            Column(key="positive", title="Wanted", kind="count", group="Held-out texts"),
+            Column(key="negative", title="Other", kind="count", group="Held-out texts"),
+            Column(key="auc", title="AUC", kind="number", digits=3),
+            Column(key="threshold", title="Score from", kind="number"),
+            Column(key="precision", title="Precision", kind="share"),
+            Column(key="recall", title="Recall", kind="share"),
+            Column(key="false_positive_rate", title="False positives", kind="share"),
+        ),
+        rows=tuple(rows),
+        fold=12,
+        note="As measured when the classifier was trained. The held-out texts come from the files that it was trained"
+        " on: expect less on other text.",
+        weighting="per text",
+        sample="texts held out from training, near-duplicates of them left out of training",
+    )
+
+
 def quantile(histogram: list[int], share: float) -> float:
     """Middle of the bin in which this share of the scores is reached."""
     goal, seen = share * sum(histogram), 0
@@ -114,8 +156,10 @@ def section(facts: Facts) -> Section:
     """Quality classification of web text."""
     blocks: list[Block] = []
     if facts.quality:
-        blocks += [score_figure(facts), score_table(facts)]
+        trained = classifier_table(facts)
+        blocks += [score_figure(facts), score_table(facts), *([trained] if trained else [])]
     else:
         blocks.append(Prose(text=f"{not_measured('the recipe has no quality step')}."))
-    lead = f"{len(facts.quality)} components were scored by a classifier." if facts.quality else ""
+    n = len(facts.quality)
+    lead = f"{n} component{'s were' if n != 1 else ' was'} scored by a classifier." if n else ""
     return Section(name="quality", title="Quality classifier", lead=lead, blocks=(*blocks, pareto_table(facts)))
