@@ -189,8 +189,8 @@ def entry(row: Row) -> str:
     if what == "note":
         return str(row.get("text", ""))
     if what == "rollback":
-        first, stop = (*(row.get("batches") or ()), None, None)[:2]
-        over = f", over batches {first:,} to {stop - 1:,}" if isinstance(first, int) and isinstance(stop, int) else ""
+        first, last = (*(row.get("batches") or ()), None, None)[:2]
+        over = f", over batches {first:,} to {last:,}" if isinstance(first, int) and isinstance(last, int) else ""
         back = f"Went back from step {row.get('from_step', 0):,} to before step {row.get('step', 0):,}"
         return f"{back}{over}: {row.get('why', 'no reason given')}."
     if what == "finish":

@@ -69,6 +69,17 @@ class Source:
         self.rows = cut(corpus, config.data.packing, config.data.sequence)
         self.order = Order(self.rows.counts, self.weights, config.seed)
 
+    @property
+    def advice(self) -> str:
+        """What a person should know of rows and documents that do not fit each other; empty where they do."""
+        longest, length = int(self.corpus.length.max()), self.config.data.sequence
+        if length < longest:
+            return ""
+        return (
+            f"no document is longer than a row (data.sequence {length:,}, the longest has {longest:,} tokens): rows "
+            f"join documents, and none teaches more than {longest:,} tokens of context"
+        )
+
     def number(self, step: int) -> int:
         """The batch that a step (from 0) takes: jumped ones do not count."""
         for first, last in self.jumps:

@@ -51,7 +51,10 @@ class Outcome:
 
 def train(corpus: Path, out: Path, config: TrainConfig, *, progress: Progress | None = None) -> Outcome:
     """Run or resume until the last step, or until SIGTERM or Ctrl-C, which save a checkpoint first."""
-    out.mkdir(parents=True, exist_ok=True)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise PilebuilderError(f"{out} cannot be the folder of a run: {error.strerror}; give another") from error
     world, device = parallel.World(), choose_device(config)
     only = locked(out) if world.rank == 0 else world.nothing()
     exact, cores = deterministic(config.control.deterministic), threads(config.control.threads)
@@ -166,6 +169,8 @@ class Trainer:
             python=platform.python_version(),
             energy=self.meter.method(),
         )
+        if self.source.advice:
+            self.event("advice", why=self.source.advice)
 
     def _take(self, path: Path, facts: dict[str, Any]) -> None:
         """Become what a checkpoint says."""

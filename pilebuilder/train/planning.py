@@ -55,6 +55,8 @@ class Plan:
     """By `CHINCHILLA`; None for a cut tokenizer, whose tokens are shorter than those it was fitted on."""
     passes: dict[str, float]
     """How often the run goes through each component."""
+    advice: str
+    """Of rows and documents that do not fit each other (`loader.Source.advice`); empty where they do."""
 
     def text(self) -> str:
         """One line per figure, for a person."""
@@ -73,6 +75,7 @@ class Plan:
         }
         width = max(len(name) for name in self.passes)
         passes = [f"  {name:{width}}  {count:.3g}" for name, count in self.passes.items()]
+        lines |= {"advice": self.advice} if self.advice else {}
         return "\n".join([*(f"{name:14} {line}" for name, line in lines.items()), "passes over", *passes])
 
     def as_json(self) -> dict[str, Any]:
@@ -156,4 +159,5 @@ def make_plan(corpus: Path, config: TrainConfig) -> Plan:
             name: float(seen[i] / max(1, source.corpus.component_tokens[i]))
             for i, name in enumerate(source.corpus.components)
         },
+        advice=source.advice,
     )

@@ -72,6 +72,7 @@ class Corpus:
     ) -> None:
         found = sorted((folder / "tokens").glob("*.json"))
         manifests = {path: _manifest(path) for path in found}
+        _complete(folder, split, {m["shard"]["name"] for m in manifests.values()})
         self.shards = [_shard(p, m, verify) for p, m in manifests.items() if m["split"] == split]
         if not self.shards:
             raise ShardError(f"{folder} has no {split} tokens; build the corpus up to its tokenize stage first")
@@ -169,6 +170,17 @@ class Corpus:
             bad = tokens[(tokens >= self.vocabulary) | (tokens < 0)][0]
             raise ShardError(f"{self.split} tokens hold id {bad}, the vocabulary has {self.vocabulary}; build again")
         return tokens
+
+
+def _complete(folder: Path, split: str, known: set[str]) -> None:
+    """Raise for token files without a manifest, and for shards of text, where they lie beside, without tokens."""
+    for path in sorted((folder / "tokens").glob("*.bin")):
+        if not path.with_suffix(".json").is_file():
+            raise ShardError(f"{path.with_suffix('.json')} is missing; run the same build again to restore it")
+    texts = [*folder.glob(f"{split}.*.zst"), *(folder / split).glob("*.zst")]
+    names = {path.relative_to(folder).as_posix().partition(".")[0] for path in texts}
+    if known and (lost := sorted(names - known)):
+        raise ShardError(f"{folder}/tokens lacks the tokens of {lost[0]}; run the same build again to restore them")
 
 
 def _manifest(path: Path) -> dict[str, Any]:

@@ -73,7 +73,7 @@ def rows() -> list[dict[str, Any]]:
         event(130, "interrupted", step=20, checkpoint=20),
         begin(200, "resume", 20),
         *(step(210 + i, i, 2.0) for i in range(20, 30)),
-        event(240, "rollback", step=20, from_step=29, batches=[18, 30], why="3 skipped"),
+        event(240, "rollback", step=20, from_step=29, batches=[18, 29], why="3 skipped"),
         event(240.5, "moved", to="elsewhere", bytes=1200),
         event(241, "finish", step=30),
     ]

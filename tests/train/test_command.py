@@ -117,6 +117,27 @@ def test_what_cannot_be_trained_is_said(tmp_path: Path) -> None:
     assert "not the folder of a training run" in run("train", "trace", tmp_path, "--step", 1)[1]
 
 
+def test_rows_longer_than_every_document_are_said_before_and_in_the_logbook(tmp_path: Path) -> None:
+    corpus = make_corpus(tmp_path / "corpus")
+    shape = [*SHAPE, "--tokens", 512, "--set", "data.sequence=128", "--set", "model.layers=1"]
+    assert (
+        "no document is longer than a row (data.sequence 128, the longest has"
+        in run("train", "plan", corpus, *shape)[1]
+    )
+    code, said = run("train", corpus, *shape)
+    assert code == 0
+    rows = [json.loads(line) for line in said.splitlines()]
+    assert [row["event"] for row in rows if row["kind"] == "event"][:2] == ["start", "advice"]
+    assert "advice" not in run("train", "plan", corpus, *SHAPE)[1]
+
+
+def test_a_file_in_the_place_of_the_run_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    code, said = run("train", make_corpus(tmp_path / "corpus"), *SHAPE, "--out", tmp_path / "file")
+    assert code != 0
+    assert "file cannot be the folder of a run: File exists" in said
+
+
 def test_an_interrupted_run_exits_as_the_shell_expects(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     stopped = loop.Outcome(step=3, finished=False, loss=1.0, scores=[])
     monkeypatch.setattr(loop, "train", lambda *_, **__: stopped)

@@ -140,6 +140,21 @@ def test_edited_missing_cut_and_foreign_files_are_named(tmp_path: Path) -> None:
         Corpus(tmp_path / "edited", "test")
 
 
+def test_no_shard_is_left_out_in_silence(tmp_path: Path) -> None:
+    corpus = make_corpus(tmp_path)
+    (corpus / "train").mkdir()
+    for name in ("00", "01"):
+        (corpus / "train" / f"{name}.jsonl.zst").touch()
+    assert len(Corpus(corpus).shards) == 2
+    (corpus / "train" / "02.jsonl.zst").touch()
+    with pytest.raises(ShardError, match="lacks the tokens of train/02; run the same build again"):
+        Corpus(corpus)
+    Corpus(corpus, "val")
+    (corpus / "tokens" / "train_01.json").unlink()
+    with pytest.raises(ShardError, match=r"train_01\.json is missing"):
+        Corpus(corpus)
+
+
 def test_an_id_above_the_vocabulary_is_refused(tmp_path: Path) -> None:
     write_shard(tmp_path, "train/00", [(0, [1, 48, 2])], vocabulary=48)
     corpus = Corpus(tmp_path, verify=True)
