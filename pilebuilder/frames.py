@@ -151,14 +151,17 @@ class SeekableFile:
             raise PilebuilderError(f"{self.path}: frame {i} holds {len(content)} bytes, its seek table says {wanted}")
         return bytes(content)
 
-    def batches(self) -> Iterator[bytes]:
-        """The content in order, in pieces that end lines: one frame each, more where a line spans frames."""
+    def batches(self, least: int = 0) -> Iterator[bytes]:
+        """The content in order, in pieces that end lines: one frame each, more where a line spans frames, or until
+        there are `least` bytes."""
         held: list[bytes] = []
+        size = 0
         for i in range(len(self.plain) - 1):
             held.append(self.frame(i))
-            if held[-1].endswith(b"\n"):
+            size += len(held[-1])
+            if held[-1].endswith(b"\n") and (size >= least or i + 2 == len(self.plain)):
                 yield held[0] if len(held) == 1 else b"".join(held)
-                held = []
+                held, size = [], 0
         if any(held):
             raise PilebuilderError(
                 f"{self.path} ends within a line; it is cut short: delete it and run the build again"

@@ -83,6 +83,8 @@ class Workspace:
     journal: Journal = field(init=False)
     tally: Tally = field(default_factory=Tally)
     outputs: dict[str, tuple[str, dict[str, Any]]] = field(default_factory=dict)
+    digests: dict[str, str] = field(default_factory=dict)
+    """SHA-256 of outputs that were digested while they were written, by name; the commit digests all others."""
     facts: dict[str, Any] = field(default_factory=dict)
     """Facts about the whole task for the stage's next phase (small JSON); they enter the manifest."""
 

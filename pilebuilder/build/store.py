@@ -102,7 +102,8 @@ class Store:
         for name, (kind, facts) in work.outputs.items():
             path = work.folder / name
             sync(path)
-            digest, size = digest_file(path)
+            held = work.digests.get(name)
+            digest, size = (held, path.stat().st_size) if held else digest_file(path)
             outputs.append({"path": name, "sha256": digest, "bytes": size, "kind": kind, "facts": facts})
         _resolve_siblings(outputs)
         content: dict[str, Any] = {

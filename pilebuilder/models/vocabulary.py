@@ -7,7 +7,7 @@ import binascii
 import functools
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, ItemsView, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -36,6 +36,25 @@ PATTERNS = {
 END_NAMES = ("<|endoftext|>", "<|end_of_text|>", "</s>", "<eos>", "<|eot|>", "<EOS>", "[EOS]")
 KNOWN_ENDS = {"cl100k": 100_257, "o200k": 199_999}
 """The published id of ``<|endoftext|>`` where it is not the first one after the ranks."""
+
+
+class _Later(Mapping[bytes, int]):
+    """Ranks that are made when somebody asks for them: planning needs only the digest and the size."""
+
+    def __init__(self, make: Callable[[], dict[bytes, int]]) -> None:
+        self._held = functools.cache(make)
+
+    def __getitem__(self, token: bytes) -> int:
+        return self._held()[token]
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self._held())
+
+    def __len__(self) -> int:
+        return len(self._held())
+
+    def items(self) -> ItemsView[bytes, int]:
+        return self._held().items()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -74,7 +93,7 @@ def load(name: str, *, eod: str | int | None = None, pattern: str | None = None,
             digest=gpt2.digest(),
             size=gpt2.VOCABULARY_SIZE,
             eod=gpt2.END_OF_TEXT_ID,
-            ranks=gpt2.ranks(),
+            ranks=_Later(gpt2.ranks),
             pattern=gpt2.PATTERN,
         )
     else:

@@ -15,6 +15,8 @@ from pilebuilder.task import Task, Workspace, digest_file
 from pilebuilder.tokenize.lines import Lines, Scanner
 from pilebuilder.tokenize.writer import TokenWriter
 
+BATCH = 8 << 20
+"""Bytes of lines that are encoded in one call: fewer calls than frames, and little enough for the caches."""
 CHECK_BYTES = 64 << 10
 """Longest document on which engines are compared: the check stays a small part of a shard's work."""
 
@@ -55,7 +57,7 @@ def _encode(
     path: Path, scanner: Scanner, engine: encoders.Engine, check: Check, tokenizer: Tokenizer, writer: TokenWriter
 ) -> None:
     with writer, SeekableFile(path) as shard:
-        for content in shard.batches():
+        for content in shard.batches(BATCH):
             lines = scanner.scan(content)
             check(lines)
             ids, offsets = engine.encode(lines.text, lines.offsets)

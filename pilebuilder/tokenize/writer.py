@@ -127,6 +127,7 @@ class TokenWriter:
             path = self._output(suffix)
             same = path.stat().st_ino == main.st_ino
             digest = self.digest.hexdigest() if same else digest_file(path)[0]
+            self.work.digests[f"{stem(self.shard)}.{suffix}"] = digest
             found[path.name] = {"sha256": digest, "bytes": path.stat().st_size}
         return found
 

@@ -206,7 +206,7 @@ def main() -> None:
     figures: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as name:
         root = Path(name)
-        texts = list(documents(limit, longest=2_500))
+        texts = list(documents(limit, longest=2_200))
         size = sum(len(t.encode()) for _, t in texts)
         done = build(root / "ours", texts)
         part, held = [], 0
