@@ -80,6 +80,8 @@ def axis(
     span = abs(scale.stop - scale.start)
     in_units = Linear(scale.high / unit, scale.start, scale.stop, scale.low / unit)
     for tick in in_units.ticks(max(2, int(span // 90))):
+        if show is short_count and not float(tick).is_integer():
+            continue  # a part of a thing that is counted
         x = in_units(tick)
         canvas.line(x, top, x, bottom, "axis" if tick == 0 else "grid")
         text = show(tick)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pilebuilder.ledger import Tally
 from pilebuilder.report import charts
-from pilebuilder.report.cells import Cell, show_size
+from pilebuilder.report.cells import Cell, Gap, show_size
 from pilebuilder.report.facts import DOCUMENT_STAGES, Facts, Source
 from pilebuilder.report.sections import samples
 from pilebuilder.report.sections.losses import DUPLICATE
@@ -78,9 +78,27 @@ def losses_figure(facts: Facts, source: Source) -> Figure | None:
         subtitle="Distinct documents.",
         draw=draw,
         table=f"conservation-{source.slug}",
-        alt=f"{read.seen:,} documents were found and {final:,} are in the corpus.",
+        alt=f"Records found: {read.seen:,}; documents in the corpus: {final:,}.",
         filed=False,
     )
+
+
+def _silent(row: tuple[Cell, ...]) -> bool:
+    """Whether a row says why it has no value, and no more."""
+    gaps = [i for i, value in enumerate(row) if isinstance(value, Gap)]
+    return bool(gaps) and all(value is None for value in row[gaps[0] + 1 :])
+
+
+def without_value(tables: list[Table]) -> Prose | None:
+    """One sentence in the place of tables that hold nothing but the reason why they are empty."""
+    if not tables:
+        return None
+    reasons: dict[str, list[str]] = {}
+    for table in tables:
+        reason = next(str(value) for value in table.rows[0] if isinstance(value, Gap))
+        reasons.setdefault(reason, []).append(table.title)
+    held = "; ".join(f"{', '.join(titles)}: {reason}" for reason, titles in reasons.items())
+    return Prose(text=f"Without a value: {held}.", remark=True)
 
 
 def rows_of(table: Table, name: str, slug: str) -> Table | None:
@@ -90,11 +108,14 @@ def rows_of(table: Table, name: str, slug: str) -> Table | None:
     if not rows or at is None:
         return None
     keep = [i for i in range(len(table.columns)) if i != at]
+    valued = [r for r in rows if not _silent(r)]
+    ordered = [*valued, *(r for r in rows if _silent(r))]
     return Table(
         name=f"{table.name}-{slug}",
         title=table.title,
         columns=tuple(table.columns[i] for i in keep),
-        rows=tuple(tuple(r[i] for i in keep) for r in rows),
+        rows=tuple(tuple(r[i] for i in keep) for r in ordered),
+        fold=len(valued) if len(rows) > len(valued) else table.fold,
         weighting=table.weighting,
         sample=table.sample,
         interval=table.interval,
@@ -110,14 +131,19 @@ def section(facts: Facts, source: Source, sections: list[Section]) -> Section:
     figure = losses_figure(facts, source)
     blocks: list[Block] = [card_table(source, source.slug)]
     blocks += [figure] if figure else [Prose(text="No document was found in the source.", warning=True)]
-    blocks += [t for t in chosen if t]
+    found = [t for t in chosen if t]
+    silent = [t for t in found if all(map(_silent, t.rows))]
+    blocks += [t for t in found if t not in silent]
+    blocks += [p for p in (without_value(silent),) if p]
     blocks.append(samples.block(facts, source.name, SHOWN_SAMPLES))
-    documents = facts.documents(source.name)
+    documents, epochs = facts.documents(source.name), facts.epochs(source.name)
+    if not documents:
+        blocks.insert(0, Prose(text="No document of this component is in the corpus.", warning=True))
     return Section(
         name=f"component-{source.slug}",
         title=source.name,
         lead=f"{documents:,} distinct document{'' if documents == 1 else 's'},"
         f" {show_size(facts.raw_bytes(source.name))} of text,"
-        f" {facts.epochs(source.name):g} epochs.",
+        f" {epochs:g} epoch{'' if epochs == 1 else 's'}.",
         blocks=tuple(blocks),
     )
