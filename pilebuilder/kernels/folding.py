@@ -181,6 +181,17 @@ def fold64(typing: Any, array: Any, index: Any, out: Any, end: Any) -> Any:
     return types.uint64(array, types.intp, out, types.intp), generate
 
 
+@intrinsic
+def leads64(typing: Any, array: Any, index: Any) -> Any:
+    """Which of 64 bytes from `index` of a uint8 array begin a character of two bytes or more, as bits."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        x = builder.load(_vector(context, builder, signature.args[0], *args), align=1)
+        return _mask(builder, builder.icmp_unsigned(">=", x, _all(0xC0)))
+
+    return types.uint64(array, types.intp), generate
+
+
 def _compress(builder: Any, values: Any, bits: Any) -> Any:
     """The bytes of a vector whose bits are set, moved together."""
     name, lanes = "llvm.experimental.vector.compress.v64i8", ir.VectorType(ir.IntType(1), LANES)
@@ -281,24 +292,75 @@ _LENGTHS = np.array([1] * 16 + [1] * 8 + [2] * 4 + [3] * 2 + [4, 1], np.int64)
 _LEAD = np.array([0, 0x7F, 0x1F, 0x0F, 0x07], np.int64)
 
 
+_LOW = np.array([0] + [(1 << (8 * k)) - 1 for k in range(1, 5)], np.uint64)
+"""Masks of the lowest 0 .. 4 bytes."""
+
+
+@kernel(types.UniTuple(types.uint64, 2)(types.uint64), inline="always")
+def _code_point(x: Any) -> Any:
+    """Code point that the lowest bytes of `x` begin with, and how many bytes it has."""
+    length = _LENGTHS[(x >> U(3)) & U(31)]
+    c = (x & U(_LEAD[length])) << U(18)
+    c |= ((x >> U(8)) & U(63)) << U(12)
+    c |= ((x >> U(16)) & U(63)) << U(6)
+    c |= (x >> U(24)) & U(63)
+    return c >> U(24 - 6 * length), U(length)
+
+
+@kernel(types.uint64(UINT64S, types.uint64), inline="always")
+def _entry(table: Any, c: Any) -> Any:
+    """What a code point adds to the folded text (see `fold_bytes`); beyond the table only tags are ignored."""
+    return table[c] if c < U(TABLE_SIZE) else U(0 if U(0xE0001) <= c < U(0xE0080) else 1 << 56)
+
+
+@kernel(types.intp(BYTES, types.intp, types.uint64, types.intp, UINT64S, BUFFER, types.intp), inline="always")
+def _fold_in_place(data: Any, at: Any, other: Any, size: Any, table: Any, out: Any, end: Any) -> Any:
+    """Put what is not ASCII (`other`: its bytes) into the `size` <= 64 bytes that `fold64` wrote to `out`.
+
+    Most fold to as many bytes as they have, or separate words, which as many zeros do as well: no byte of the text
+    moves. Returns how many bytes are right: up to the first character that takes more or fewer, or is cut off.
+    """
+    fold64(data, at, out, end + LANES)  # a copy to take what stands behind a character from
+    leads, covered, count, done = leads64(data, at), U(0), U(0), size
+    while leads:
+        i = trailing_zeros(leads)
+        leads &= leads - U(1)
+        c, length = _code_point(load8(data, at + i))
+        entry = _entry(table, c)
+        wide = entry >> U(56)
+        if i + np.intp(length) > size or not (wide == length or entry == U(1 << 56)):
+            done = min(i, size)
+            break
+        low = U(_LOW[length])
+        store8(out, end + i, (load8(out, end + LANES + i) & ~low) | (entry & low))
+        covered |= ((U(1) << length) - U(1)) << U(i)
+        count += length
+    if done and (covered != other & (~U(0) >> U(LANES - done)) or bits_set(covered) != count):
+        return 0  # not UTF-8: one byte after the other
+    return done
+
+
 @kernel(Pair(BYTES, types.intp, types.intp, UINT64S, BUFFER, types.intp))
 def fold_block(data: Any, at: Any, stop: Any, table: Any, out: Any, end: Any) -> Any:
     """Fold `data[at:stop]` to word bytes with 0 between words, appended to `out` at `end`; returns (at, end).
 
-    Reads past the block to the end of the last code point. `out` needs room for three times the block and 16 bytes.
+    Reads past the block to the end of the last code point. `out` needs room for twice the block and 160 bytes.
     """
     limit = len(data)
     while at < stop:
-        if at + LANES <= limit:  # may read behind the block: what is folded too much is overwritten next
+        edge = at + 8
+        if at + LANES + 8 <= limit:  # may read behind the block: what is folded too much is overwritten next
             other = fold64(data, at, out, end)
-            plain = min(LANES, stop - at)
+            size = min(LANES, stop - at)
+            done = size
             if other:
-                plain = min(plain, trailing_zeros(other))
-            at += plain
-            end += plain
-            if at == stop or plain == LANES:
+                done = _fold_in_place(data, at, other, size, table, out, end)
+            at += done
+            end += done
+            if done >= LANES - 3 or at == stop:
                 continue
-        edge = min(at + 8, stop)
+            edge = at + 8 if bits_set(other >> U(done)) < 16 else at + LANES - done
+        edge = min(edge, stop)
         while at < edge:
             if at + 8 <= limit:
                 x = load8(data, at)
@@ -306,14 +368,9 @@ def fold_block(data: Any, at: Any, stop: Any, table: Any, out: Any, end: Any) ->
                 x = U(0)
                 for k in range(limit - at):
                     x |= U(data[at + k]) << U(8 * k)
-            length = _LENGTHS[(x >> U(3)) & U(31)]
-            c = np.int64(x & U(_LEAD[length])) << 18
-            c |= np.int64((x >> U(8)) & U(63)) << 12
-            c |= np.int64((x >> U(16)) & U(63)) << 6
-            c |= np.int64((x >> U(24)) & U(63))
-            c >>= 24 - 6 * length
-            at += length
-            entry = table[c] if c < TABLE_SIZE else U(0 if 0xE0001 <= c < 0xE0080 else 1 << 56)
+            c, length = _code_point(x)
+            entry = _entry(table, c)
+            at += np.intp(length)
             store8(out, end, entry)
             end += np.intp(entry >> U(56))
     return at, end

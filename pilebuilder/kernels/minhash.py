@@ -33,7 +33,7 @@ from pilebuilder.kernels.folding import (
     store8,
 )
 from pilebuilder.kernels.jit import kernel
-from pilebuilder.kernels.shingles import next_shingles, power_of, workspace
+from pilebuilder.kernels.shingles import TEXTS, next_shingles, next_texts, shingle_count, workspace
 
 SCHEMES = ("affine32", "legacy")
 MERSENNE = U((1 << 61) - 1)
@@ -74,11 +74,11 @@ def _premix(hashes: Any, count: Any, out: Any) -> None:
         out[k] = h ^ (h >> U32(16))
 
 
-@kernel(types.void(SIGNATURE, types.intp, SIGNATURE, SIGNATURE, SIGNATURE))
-def _lower_affine(hashes: Any, count: Any, a: Any, b: Any, signature: Any) -> None:
-    """Lower a signature by `count` hashes: eight at a time, so that a, b and the minimum are loaded once for eight."""
-    k = 0
-    while k + 8 <= count:
+@kernel(types.void(SIGNATURE, types.intp, types.intp, SIGNATURE, SIGNATURE, SIGNATURE))
+def _lower_affine(hashes: Any, start: Any, stop: Any, a: Any, b: Any, signature: Any) -> None:
+    """Lower a signature by some hashes: eight at a time, so that a, b and the minimum are loaded once for eight."""
+    k = start
+    while k + 8 <= stop:
         h0, h1, h2, h3 = hashes[k], hashes[k + 1], hashes[k + 2], hashes[k + 3]
         h4, h5, h6, h7 = hashes[k + 4], hashes[k + 5], hashes[k + 6], hashes[k + 7]
         for j in range(len(a)):
@@ -87,17 +87,19 @@ def _lower_affine(hashes: Any, count: Any, a: Any, b: Any, signature: Any) -> No
             top = min(min(U32(x * h4 + y), U32(x * h5 + y)), min(U32(x * h6 + y), U32(x * h7 + y)))
             signature[j] = min(min(low, top), signature[j])
         k += 8
-    while k < count:
+        if k < stop < k + 8 and stop - start >= 8:
+            k = stop - 8  # some twice: that lowers nothing, and takes less time than one by one
+    while k < stop:
         h = hashes[k]
         for j in range(len(a)):
             signature[j] = min(U32(a[j] * h + b[j]), signature[j])
         k += 1
 
 
-@kernel(types.void(HASHES, types.intp, PERMUTATION, PERMUTATION, SIGNATURE))
-def _lower_legacy(hashes: Any, count: Any, a: Any, b: Any, signature: Any) -> None:
+@kernel(types.void(HASHES, types.intp, types.intp, PERMUTATION, PERMUTATION, SIGNATURE))
+def _lower_legacy(hashes: Any, start: Any, stop: Any, a: Any, b: Any, signature: Any) -> None:
     """The same for (a*h + b mod 2^64) mod (2^61 - 1), of which the low 32 bits count."""
-    for k in range(count):
+    for k in range(start, stop):
         h = hashes[k] & U(0xFFFFFFFF)
         for j in range(len(a)):
             v = a[j] * h + b[j]
@@ -108,32 +110,45 @@ def _lower_legacy(hashes: Any, count: Any, a: Any, b: Any, signature: Any) -> No
 
 @kernel(
     types.void(
-        BYTES, OFFSETS, UINT64S, types.intp, types.uint64, PERMUTATION, PERMUTATION, types.boolean,
+        BYTES, OFFSETS, OFFSETS, UINT64S, types.intp, PERMUTATION, PERMUTATION, types.boolean,
         BUFFER, HASHES, HASHES, COUNTS, EDGES, SIGNATURES, COUNTS, BUFFER,
     ),
 )  # fmt: skip
 def _signatures(
-    data: Any, offsets: Any, table: Any, ngram: Any, power: Any, a: Any, b: Any, affine: Any,
-    folded: Any, prefix: Any, block: Any, state: Any, edges: Any, signatures: Any, shingles: Any, few: Any,
+    data: Any, starts: Any, stops: Any, table: Any, ngram: Any, a: Any, b: Any, affine: Any,
+    folded: Any, words: Any, block: Any, state: Any, edges: Any, signatures: Any, shingles: Any, few: Any,
 ) -> None:  # fmt: skip
     a32, b32 = a.astype(U32), b.astype(U32)
-    mixed = np.empty(len(block), U32)
-    for row in range(len(shingles)):
-        at, stop = offsets[row], offsets[row + 1]
-        signature = signatures[row]
-        signature[:] = EMPTY
-        state[:] = 0
-        while True:
-            at, count = next_shingles(data, at, stop, table, ngram, power, folded, prefix, block, state, edges)
+    mixed, last = np.empty(len(block), U32), np.zeros(TEXTS, np.int64)
+    signatures[:] = EMPTY
+    row = 0
+    while row < len(starts):
+        after = next_texts(data, starts, stops, row, table, ngram, folded, words, block, edges, last)
+        if after > row and affine:
+            _premix(block, last[after - row - 1], mixed)
+        begin = 0
+        for index in range(row, after):
+            held = last[index - row] - begin
+            count = shingle_count(held, ngram)
+            shingles[index], few[index] = count, 0 < held < ngram
             if affine:
-                _premix(block, count, mixed)
-                _lower_affine(mixed, count, a32, b32, signature)
+                _lower_affine(mixed, begin, begin + count, a32, b32, signatures[index])
             else:
-                _lower_legacy(block, count, a, b, signature)
-            if at >= stop:
-                break
-        shingles[row] = state[2]
-        few[row] = state[3]
+                _lower_legacy(block, begin, begin + count, a, b, signatures[index])
+            begin = last[index - row]
+        if after == row:  # a long text, in parts
+            at = starts[row]
+            state[:] = 0
+            while at < stops[row]:
+                at, count = next_shingles(data, at, stops[row], table, ngram, folded, words, block, state, edges)
+                if affine:
+                    _premix(block, count, mixed)
+                    _lower_affine(mixed, 0, count, a32, b32, signatures[row])
+                else:
+                    _lower_legacy(block, 0, count, a, b, signatures[row])
+            shingles[row], few[row] = state[2], state[3]
+            after = row + 1
+        row = after
 
 
 def signatures(
@@ -148,20 +163,23 @@ def signatures(
     out, shingles, few = np.empty((rows, count), np.uint32), np.zeros(rows, np.int64), np.zeros(rows, np.uint8)
     a, b = permutations(count, seed, scheme)
     work = workspace(ngram)
-    table, power = fold_bytes(), power_of(ngram)
-    _signatures(data, offsets, table, ngram, power, a, b, scheme == "affine32", *work, out, shingles, few)
+    affine = scheme == "affine32"
+    _signatures(data, offsets[:-1], offsets[1:], fold_bytes(), ngram, a, b, affine, *work, out, shingles, few)
     return out, shingles, few.astype(bool)
 
 
 @kernel(types.void(SIGNATURES, types.intp, types.Array(types.uint64, 2, "C")))
 def _band_keys(signatures: Any, rows: Any, keys: Any) -> None:
     for i in range(keys.shape[0]):
-        for band in range(keys.shape[1]):
-            h = U(band + 1) * MULTIPLY
-            for k in range(band * rows, band * rows + rows):
-                h = (h ^ U(signatures[i, k])) * MULTIPLY
-                h ^= h >> U(32)
-            keys[i, band] = mix64(h)
+        key = keys[i]
+        for band in range(len(key)):
+            key[band] = U(band + 1) * MULTIPLY
+        for k in range(rows):
+            for band in range(len(key)):
+                h = (key[band] ^ U(signatures[i, band * rows + k])) * MULTIPLY
+                key[band] = h ^ (h >> U(32))
+        for band in range(len(key)):
+            key[band] = mix64(key[band])
 
 
 AT_ONCE = 1024

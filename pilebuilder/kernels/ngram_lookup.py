@@ -12,7 +12,7 @@ from numba import types
 
 from pilebuilder.kernels.folding import fold_bytes
 from pilebuilder.kernels.jit import BYTES, INT64S, UINT64S, kernel
-from pilebuilder.kernels.shingles import next_shingles, power_of, workspace
+from pilebuilder.kernels.shingles import next_shingles, workspace
 
 BUFFER = types.Array(types.uint8, 1, "C")
 HASHES = types.Array(types.uint64, 1, "C")
@@ -26,12 +26,12 @@ EVERY = U64(0xFFFFFFFFFFFFFFFF)
 
 @kernel(
     INT(
-        BYTES, INT64S, UINT64S, types.intp, types.uint64, types.uint64,
+        BYTES, INT64S, UINT64S, types.intp, types.uint64,
         BUFFER, HASHES, HASHES, COUNTS, EDGES, HASHES, COUNTS, COUNTS,
     )
 )  # fmt: skip
 def _collect(  # type: ignore[no-untyped-def]
-    data, offsets, table, ngram, power, limit, folded, prefix, block, state, edges, out, ends, words,
+    data, offsets, table, ngram, limit, folded, held, block, state, edges, out, ends, words,
 ):  # fmt: skip
     """n-gram hashes below `limit` of each text; -1 if `out` is too small."""
     total = 0
@@ -40,7 +40,7 @@ def _collect(  # type: ignore[no-untyped-def]
         state[:] = 0
         grams = 0
         while at < stop:
-            at, count = next_shingles(data, at, stop, table, ngram, power, folded, prefix, block, state, edges)
+            at, count = next_shingles(data, at, stop, table, ngram, folded, held, block, state, edges)
             if state[3]:  # fewer words than an n-gram
                 count = 0
             grams += count
@@ -65,19 +65,19 @@ def collect(
     offsets = np.ascontiguousarray(offsets, np.int64)
     out = np.empty(int(offsets[-1] - offsets[0]) // 2 + len(offsets), np.uint64)
     ends, words = np.zeros(len(offsets) - 1, np.int64), np.zeros(len(offsets) - 1, np.int64)
-    total = _collect(data, offsets, fold_bytes(), ngram, power_of(ngram), limit, *workspace(ngram), out, ends, words)
+    total = _collect(data, offsets, fold_bytes(), ngram, limit, *workspace(ngram), out, ends, words)
     assert total >= 0, "an n-gram takes two bytes of text at least"
     return out[:total].copy(), ends, words
 
 
 @kernel(
     INT(
-        BYTES, INT64S, UINT64S, types.intp, types.uint64, types.uint64, UINT64S, UINT64S,
+        BYTES, INT64S, UINT64S, types.intp, types.uint64, UINT64S, UINT64S,
         BUFFER, HASHES, HASHES, COUNTS, EDGES, COUNTS, COUNTS,
     )
 )  # fmt: skip
 def _find(  # type: ignore[no-untyped-def]
-    data, offsets, table, ngram, power, limit, bits, keys, folded, prefix, block, state, edges, rows, slots,
+    data, offsets, table, ngram, limit, bits, keys, folded, held, block, state, edges, rows, slots,
 ):  # fmt: skip
     """Places (row, slot of `keys`) of n-grams that are in the index; returns their number, even above the room."""
     found = 0
@@ -87,7 +87,7 @@ def _find(  # type: ignore[no-untyped-def]
         at, stop = offsets[row], offsets[row + 1]
         state[:] = 0
         while at < stop:
-            at, count = next_shingles(data, at, stop, table, ngram, power, folded, prefix, block, state, edges)
+            at, count = next_shingles(data, at, stop, table, ngram, folded, held, block, state, edges)
             if state[3]:
                 break
             for k in range(count):
@@ -128,7 +128,7 @@ class Lookup:
         while True:
             rows, slots = np.zeros(room, np.int64), np.zeros(room, np.int64)
             found = _find(
-                data, offsets, fold_bytes(), self.ngram, power_of(self.ngram), self.limit, self.bits, self.keys,
+                data, offsets, fold_bytes(), self.ngram, self.limit, self.bits, self.keys,
                 *work, rows, slots,
             )  # fmt: skip
             if found <= room:

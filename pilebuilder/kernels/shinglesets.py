@@ -18,55 +18,84 @@ from pilebuilder.kernels.folding import (
     fold_bytes,
 )
 from pilebuilder.kernels.jit import kernel
-from pilebuilder.kernels.shingles import next_shingles, power_of, workspace
+from pilebuilder.kernels.shingles import TEXTS, next_shingles, next_texts, shingle_count, workspace
 
 SLOTS = types.Array(types.uint32, 1, "C")
 STAMPS = types.Array(types.int32, 1, "C")
 
 
+@kernel(types.uint32(types.int64, types.int64), inline="always")
+def _mask(count: Any, most: Any) -> Any:
+    """Mask of the part of a table of `most` slots that a set of `count` hashes uses: at most half of it full."""
+    size = 64
+    while size < most and size < 2 * count:
+        size *= 2
+    return np.uint32(size - 1)
+
+
+@kernel(types.int64(HASHES, types.int64, types.int64, types.int64, SLOTS, STAMPS, types.int32, types.uint32, SLOTS,
+                    types.int64, types.int64))  # fmt: skip
+def _add(block: Any, start: Any, stop: Any, top: Any, seen: Any, stamps: Any, stamp: Any, mask: Any, out: Any,
+         first: Any, total: Any) -> Any:  # fmt: skip
+    """Append the hashes that are not in the table yet to ``out[first:total]``; returns the total, -1 without room."""
+    most = min(len(out), first + ((np.int64(mask) * 7) >> 3))
+    for k in range(start, stop):
+        h = np.uint32(block[k])
+        if np.int64(h) > top:
+            continue
+        slot = h & mask
+        while stamps[slot] == stamp and seen[slot] != h:
+            slot = (slot + np.uint32(1)) & mask
+        if stamps[slot] == stamp:
+            continue
+        if total >= most:
+            return -1
+        stamps[slot] = stamp
+        seen[slot] = h
+        out[total] = h
+        total += 1
+    return total
+
+
 @kernel(
     types.int64(
-        BYTES, OFFSETS, OFFSETS, UINT64S, types.intp, types.uint64, BUFFER, HASHES, HASHES, COUNTS, EDGES,
+        BYTES, OFFSETS, OFFSETS, UINT64S, types.intp, BUFFER, HASHES, HASHES, COUNTS, EDGES,
         COUNTS, SLOTS, SLOTS, STAMPS,
     ),
 )  # fmt: skip
 def _collect(
-    data: Any, offsets: Any, rows: Any, table: Any, ngram: Any, power: Any, folded: Any, prefix: Any, block: Any,
+    data: Any, starts: Any, stops: Any, table: Any, ngram: Any, folded: Any, words: Any, block: Any,
     state: Any, edges: Any, ends: Any, out: Any, seen: Any, stamps: Any,
 ) -> Any:  # fmt: skip
-    """Distinct shingle hashes of chosen rows, one row after the other; see `collect`."""
-    total = 0
-    for index in range(len(rows)):
-        row = rows[index]
-        at, stop = offsets[row], offsets[row + 1]
-        top = ends[index]
-        stamp = np.int32(index + 1)
-        size = 64
-        while size < len(seen) and size < stop - at:  # a shingle takes two bytes or more: at most half full
-            size *= 2
-        mask = np.uint32(size - 1)
-        begin = total
-        state[:] = 0
-        while True:
-            at, count = next_shingles(data, at, stop, table, ngram, power, folded, prefix, block, state, edges)
-            for k in range(count):
-                h = np.uint32(block[k])
-                if np.int64(h) > top:
-                    continue
-                slot = h & mask
-                while stamps[slot] == stamp and seen[slot] != h:
-                    slot = (slot + np.uint32(1)) & mask
-                if stamps[slot] == stamp:
-                    continue
-                if total == len(out) or total - begin > (size * 7) >> 3:
+    """Distinct shingle hashes of texts, one after the other; see `collect`."""
+    total, row = 0, 0
+    last = np.zeros(TEXTS, np.int64)
+    while row < len(starts):
+        after = next_texts(data, starts, stops, row, table, ngram, folded, words, block, edges, last)
+        begin = 0
+        for index in range(row, after):
+            count = shingle_count(last[index - row] - begin, ngram)
+            mask = _mask(count, len(seen))
+            stamp, top = np.int32(index + 1), ends[index]
+            total = _add(block, begin, begin + count, top, seen, stamps, stamp, mask, out, total, total)
+            if total < 0:
+                return -1
+            ends[index] = total
+            begin = last[index - row]
+        if after == row:  # a long text, in parts
+            at, first = starts[row], total
+            mask = _mask(stops[row] - at, len(seen))  # a shingle takes two bytes or more
+            state[:] = 0
+            while True:
+                at, count = next_shingles(data, at, stops[row], table, ngram, folded, words, block, state, edges)
+                total = _add(block, 0, count, ends[row], seen, stamps, np.int32(row + 1), mask, out, first, total)
+                if total < 0:
                     return -1
-                stamps[slot] = stamp
-                seen[slot] = h
-                out[total] = h
-                total += 1
-            if at >= stop:
-                break
-        ends[index] = total
+                if at >= stops[row]:
+                    break
+            ends[row] = total
+            after = row + 1
+        row = after
     return total
 
 
@@ -104,9 +133,7 @@ def collect(
     slots = 1 << max(6, int(2 * min(int(shingles.max(initial=1)), 2 * SAMPLED)).bit_length())
     seen, stamps = np.zeros(slots, np.uint32), np.zeros(slots, np.int32)
     work = workspace(ngram)
-    total = _collect(
-        data, offsets, rows, fold_bytes(), ngram, power_of(ngram), *work, ends, out, seen, stamps
-    )  # fmt: skip
+    total = _collect(data, offsets[rows], offsets[rows + 1], fold_bytes(), ngram, *work, ends, out, seen, stamps)
     if total < 0:
         raise ValueError(f"the sketch counts {int(shingles.sum())} shingles, but the {len(rows)} texts have more")
     return out[:total], ends

@@ -26,7 +26,7 @@ from pilebuilder.kernels.folding import (
     fold_table,
 )
 from pilebuilder.kernels.jit import kernel
-from pilebuilder.kernels.shingles import next_shingles, power_of, workspace
+from pilebuilder.kernels.shingles import next_shingles, workspace
 
 
 @kernel(types.int64(BYTES, OFFSETS, OFFSETS, types.boolean, types.int64, COUNTS, COUNTS, COUNTS))
@@ -80,12 +80,12 @@ def units(
 
 @kernel(
     types.int64(
-        BYTES, OFFSETS, OFFSETS, UINT64S, types.intp, types.uint64, types.int64, BUFFER, HASHES, HASHES, COUNTS, EDGES,
+        BYTES, OFFSETS, OFFSETS, UINT64S, types.intp, types.int64, BUFFER, HASHES, HASHES, COUNTS, EDGES,
         HASHES, COUNTS, HASHES, COUNTS,
     )
 )  # fmt: skip
 def _fingerprints(
-    data: Any, offsets: Any, rows: Any, table: Any, ngram: Any, power: Any, window: Any, folded: Any, prefix: Any,
+    data: Any, offsets: Any, rows: Any, table: Any, ngram: Any, window: Any, folded: Any, held: Any,
     block: Any, state: Any, edges: Any, ring: Any, place: Any, keys: Any, owners: Any,
 ) -> Any:  # fmt: skip
     """Winnowing (Schleimer et al. 2003): the least hash of every `window` successive n-grams, each taken once."""
@@ -96,7 +96,7 @@ def _fingerprints(
         position, head, size = 0, 0, 0  # ring: hashes of rising value, oldest first (a monotone queue)
         last = -1
         while True:
-            at, count = next_shingles(data, at, stop, table, ngram, power, folded, prefix, block, state, edges)
+            at, count = next_shingles(data, at, stop, table, ngram, folded, held, block, state, edges)
             if state[3]:
                 count = 0  # fewer words than an n-gram: nothing that long can repeat
             for k in range(count):
@@ -132,9 +132,9 @@ def fingerprints(data: np.ndarray, offsets: np.ndarray, rows: np.ndarray, span: 
     room = int((offsets[rows + 1] - offsets[rows]).sum()) // 2 + 64
     keys, owners = np.empty(room, np.uint64), np.empty(room, np.int64)
     ring, place = np.zeros(window, np.uint64), np.zeros(window, np.int64)
-    folded, prefix, block, state, edges = workspace(ngram)
+    folded, held, block, state, edges = workspace(ngram)
     total = _fingerprints(
-        data, offsets, rows, fold_bytes(), ngram, power_of(ngram), window, folded, prefix, block, state, edges,
+        data, offsets, rows, fold_bytes(), ngram, window, folded, held, block, state, edges,
         ring, place, keys, owners,
     )  # fmt: skip
     assert total >= 0, "more fingerprints than n-grams"
@@ -148,7 +148,6 @@ def fingerprints(data: np.ndarray, offsets: np.ndarray, rows: np.ndarray, span: 
         types.int64,
         UINT64S,
         types.intp,
-        types.uint64,
         BUFFER,
         HASHES,
         HASHES,
@@ -158,13 +157,13 @@ def fingerprints(data: np.ndarray, offsets: np.ndarray, rows: np.ndarray, span: 
     )
 )
 def _all_hashes(
-    data: Any, at: Any, stop: Any, table: Any, ngram: Any, power: Any, folded: Any, prefix: Any, block: Any,
+    data: Any, at: Any, stop: Any, table: Any, ngram: Any, folded: Any, held: Any, block: Any,
     state: Any, edges: Any, out: Any,
 ) -> Any:  # fmt: skip
     total = 0
     state[:] = 0
     while True:
-        at, count = next_shingles(data, at, stop, table, ngram, power, folded, prefix, block, state, edges)
+        at, count = next_shingles(data, at, stop, table, ngram, folded, held, block, state, edges)
         if state[3]:
             return 0
         for k in range(count):
@@ -178,7 +177,7 @@ def ngram_hashes(data: np.ndarray, start: int, stop: int, ngram: int) -> np.ndar
     """Hash of every n-gram of words of one text (uint64), in order; none for a text of fewer words."""
     out = np.empty((stop - start) // 2 + 64, np.uint64)
     work = workspace(ngram)
-    total = _all_hashes(data, start, stop, fold_bytes(), ngram, power_of(ngram), *work, out)
+    total = _all_hashes(data, start, stop, fold_bytes(), ngram, *work, out)
     return out[:total].copy()
 
 

@@ -39,6 +39,25 @@ def test_kernel_agrees_with_the_definition(texts: list[str], ngram: int) -> None
     assert hashes_of(texts, ngram) == [expected(t, ngram) for t in texts]
 
 
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(st.lists(st.text(st.sampled_from("aB z.é я中\u00ad’Ⱥ😀"), max_size=3000), max_size=30), st.sampled_from([1, 5]))
+def test_texts_of_all_lengths_in_a_block(texts: list[str], ngram: int) -> None:
+    assert hashes_of(texts, ngram) == [expected(t, ngram) for t in texts]
+
+
+@settings(max_examples=300, deadline=None, derandomize=True)
+@given(st.binary(max_size=71) | st.lists(st.sampled_from([b"a", b" ", b"\xe2", b"\x80", b"\xc3\xa9"]), max_size=60))
+def test_bytes_that_are_not_utf8_do_not_depend_on_how_many_are_read_at_once(given: bytes | list[bytes]) -> None:
+    raw = given if isinstance(given, bytes) else b"".join(given)[:71]
+    found = []
+    for behind in (b"", b"\0" * 200):  # near the end of a buffer bytes are read one by one
+        data = np.frombuffer(raw + behind, np.uint8)
+        offsets = np.array([0, len(raw), len(data)])
+        flat, ends = shinglesets.collect(data, offsets, np.arange(2), np.array([len(raw) + 1, 1]), 1)
+        found.append(flat[: ends[0]].tolist())
+    assert found[0] == found[1]
+
+
 def test_words_are_folded_and_cut_as_stated() -> None:
     text = "Straße_42 na\u00efve co\u00adop E\u0301tude \u4e2d\u56fd! \u0e01\u0e32 x\u2014Y \u03a3\u03c2"
     words = [w.decode() for w in folding.reference_words(text)]
