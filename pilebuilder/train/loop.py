@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from pilebuilder.errors import NoSpaceError, PilebuilderError
-from pilebuilder.train import attention, checkpoint, loss, parallel, scoring
+from pilebuilder.train import attention, checkpoint, parallel, scoring
 from pilebuilder.train.config import TrainConfig, differences
 from pilebuilder.train.energy import Meter, host_memory
 from pilebuilder.train.guard import Guard, Watch
@@ -115,7 +115,6 @@ class Trainer:
             facts, refused = {**facts, "documents": self.model.layout}, refused | why
         if compiled:
             self.model.compile_parts()
-            loss.compile_slopes()
         return kernel, facts | ({"refused_kernels": refused} if refused else {})
 
     # -- state: what a run is at a step, kept in checkpoints

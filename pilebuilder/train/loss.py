@@ -7,6 +7,8 @@ fp32, or in fp64 when the input is. Shapes: N tokens, D width, V vocabulary.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import torch
@@ -47,6 +49,12 @@ def _slopes_in_place(logits_nv: Tensor, target_n: Tensor, z_loss: float) -> tupl
     return nll, loss, slope.masked_fill_(~kept[:, None], 0).to(logits_nv.dtype)
 
 
+@cache
+def _compiled_slopes() -> Callable[..., tuple[Tensor, Tensor, Tensor]]:
+    compiled: Callable[..., tuple[Tensor, Tensor, Tensor]] = torch.compile(_slopes, dynamic=False)
+    return compiled
+
+
 def _add_product(total: Tensor, a: Tensor, b: Tensor) -> None:
     """total += a @ b, where fp32 totals take fp32 products of bf16 factors when the device has them."""
     if a.is_cuda and a.dtype != total.dtype:
@@ -58,8 +66,16 @@ def _add_product(total: Tensor, a: Tensor, b: Tensor) -> None:
 class _LinearCrossEntropy(torch.autograd.Function):  # type: ignore[misc]
     @staticmethod
     def forward(
-        ctx: Any, hidden_nd: Tensor, weight_vd: Tensor, target_n: Tensor, scale: float, z_loss: float, chunk: int
+        ctx: Any,
+        hidden_nd: Tensor,
+        weight_vd: Tensor,
+        target_n: Tensor,
+        scale: float,
+        z_loss: float,
+        chunk: int,
+        compiled: bool,
     ) -> tuple[Tensor, Tensor]:
+        slopes = _compiled_slopes() if compiled else _slopes_in_place
         wide = torch.promote_types(hidden_nd.dtype, torch.float32)
         weight = weight_vd.to(hidden_nd.dtype)
         learn = ctx.needs_input_grad[0] or ctx.needs_input_grad[1]
@@ -85,25 +101,24 @@ class _LinearCrossEntropy(torch.autograd.Function):  # type: ignore[misc]
     def backward(ctx: Any, grad: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
         grad_hidden, grad_weight = ctx.saved_tensors
         factor = grad * ctx.scale
-        return grad_hidden * factor.to(grad_hidden.dtype), grad_weight * factor, None, None, None, None
-
-
-slopes = _slopes_in_place
-
-
-def compile_slopes() -> None:
-    """Let a compiler fuse the work on the logits of each chunk, from now on in this process."""
-    global slopes
-    slopes = torch.compile(_slopes, dynamic=False)
+        return grad_hidden * factor.to(grad_hidden.dtype), grad_weight * factor, None, None, None, None, None
 
 
 def linear_cross_entropy(
-    hidden_nd: Tensor, weight_vd: Tensor, target_n: Tensor, *, scale: float, z_loss: float = 0.0, chunk: int = CHUNK
+    hidden_nd: Tensor,
+    weight_vd: Tensor,
+    target_n: Tensor,
+    *,
+    scale: float,
+    z_loss: float = 0.0,
+    chunk: int = CHUNK,
+    compiled: bool = False,
 ) -> tuple[Tensor, Tensor]:
     """Scaled sum of the losses (nats, differentiable) and each token's negative log-likelihood (nats, not).
 
     `scale` multiplies the sum: one over the tokens of the whole batch gives a mean over every micro-batch together.
-    Positions whose target is `IGNORE` count nothing. `z_loss` adds that much of the squared log-partition.
+    Positions whose target is `IGNORE` count nothing. `z_loss` adds that much of the squared log-partition. `compiled`
+    lets a compiler fuse the work on the logits of each chunk.
     """
-    loss, nll_n = _LinearCrossEntropy.apply(hidden_nd, weight_vd, target_n, scale, z_loss, chunk)
+    loss, nll_n = _LinearCrossEntropy.apply(hidden_nd, weight_vd, target_n, scale, z_loss, chunk, compiled)
     return loss, nll_n

@@ -144,8 +144,8 @@ class GPT(nn.Module):  # type: ignore[misc]
         self.blocks = nn.ModuleList(Block(shape) for _ in range(shape.layers))
         self.norm = RMSNorm(shape.width) if shape.family == "modern" else LayerNorm(shape.width)
         self.head = Linear(shape.width, padded, bias=False)
-        self.compute, self.layout = torch.float32, "stretches"
-        """Type of activations; how attention stays within documents (see `attention.LAYOUTS`)."""
+        self.compute, self.layout, self.compiled = torch.float32, "stretches", False
+        """Type of activations; how attention stays within documents (`attention.LAYOUTS`); see `compile_parts`."""
         self.reset(seed)
 
     @torch.no_grad()
@@ -177,7 +177,8 @@ class GPT(nn.Module):  # type: ignore[misc]
         return self.norm(x)
 
     def compile_parts(self) -> None:
-        """Compile, at their first use, the blocks (one graph serves them all) and the last norm."""
+        """Compile, at their first use, the blocks (one graph serves them all), the last norm and the loss."""
+        self.compiled = True
         for part in (*self.blocks, self.norm):
             part.compile(dynamic=False)
 
@@ -195,8 +196,10 @@ class GPT(nn.Module):  # type: ignore[misc]
         document_bt: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Scaled sum of losses and the negative log-likelihood of each token, (B, T), in nats."""
-        hidden = self(ids_bt, document_bt).flatten(0, 1)
-        loss, nll = linear_cross_entropy(hidden, self.head.weight, target_bt.flatten(), scale=scale, z_loss=z_loss)
+        hidden, target = self(ids_bt, document_bt).flatten(0, 1), target_bt.flatten()
+        loss, nll = linear_cross_entropy(
+            hidden, self.head.weight, target, scale=scale, z_loss=z_loss, compiled=self.compiled
+        )
         return loss, nll.view(target_bt.shape)
 
     def logits(self, ids_bt: Tensor) -> Tensor:

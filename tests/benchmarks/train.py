@@ -27,6 +27,7 @@ import subprocess
 import sys
 import tempfile
 from contextlib import nullcontext
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -34,13 +35,13 @@ import torch
 from torch.nn import functional
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from pilebuilder.train import logbook, loss, optim
+from pilebuilder.train import logbook, optim
 from pilebuilder.train.config import TrainConfig
 from pilebuilder.train.energy import Meter
 from pilebuilder.train.model import GPT
 from pilebuilder.train.planning import PEAK, flops_per_token
 from tests.benchmarks.train_device import Bench, Drawn
-from tests.benchmarks.train_kernels import run_a
+from tests.benchmarks.train_kernels import matmul_rate, run_a
 
 VOCABULARY = 50_257
 
@@ -48,6 +49,10 @@ VOCABULARY = 50_257
 
 VARIANTS = ("eager, flash, whole logits, AdamW", "+ blocks compiled", "+ cuDNN", "+ chunked loss", "+ Muon")
 LAST = len(VARIANTS) - 1
+
+
+BATCH = {"124m": 524_288, "350m": 524_288, "1.3b": 262_144}
+"""Tokens of a step, as in the presets (a quarter for 1.3b: a step of it takes 20 seconds)."""
 
 
 def whole_logits(model: GPT, ids: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
@@ -71,7 +76,7 @@ def one_step(model: GPT, config: TrainConfig, level: int, ids: torch.Tensor, opt
 
 def cell(bench: Bench, preset: str, level: int, micro: int) -> float:
     """One size with the first `level` changes; tokens per second."""
-    tokens = 512 if bench.mini else max(micro, 131_072)
+    tokens = 512 if bench.mini else BATCH[preset]
     config = TrainConfig.preset(
         preset,
         optimizer={"name": "muon" if level >= 4 else "adamw"},
@@ -81,12 +86,9 @@ def cell(bench: Bench, preset: str, level: int, micro: int) -> float:
     )
     vocabulary = 2048 if bench.mini else VOCABULARY
     torch._dynamo.reset()
-    loss.slopes = loss._slopes_in_place
     model = Drawn(config.model, vocabulary, bench)
     if level >= 1 and not bench.mini:
         model.compile_parts()
-    if level >= 3 and not bench.mini:
-        loss.compile_slopes()
     optimizer = optim.Optimizer(model, config.optimizer)
     maker = torch.Generator().manual_seed(1)
     ids = torch.randint(0, vocabulary, (config.rows, config.data.sequence + 1), generator=maker).to(bench.device)
@@ -98,7 +100,7 @@ def cell(bench: Bench, preset: str, level: int, micro: int) -> float:
         one_step(model, config, level, ids, optimizer)
 
     kernel = SDPBackend.CUDNN_ATTENTION if level >= 2 else SDPBackend.FLASH_ATTENTION
-    with nullcontext() if bench.mini else sdpa_kernel(kernel), bench.peak_memory() as peak:
+    with nullcontext() if bench.mini else sdpa_kernel(kernel), bench.peak_memory(above=False) as peak:
         first = bench.once(step)
         second = bench.once(step)
         meter, steps = Meter.of_device(bench.device), 0
@@ -110,6 +112,7 @@ def cell(bench: Bench, preset: str, level: int, micro: int) -> float:
     figures = {"tokens/s": round(rate), "spread": round(spread, 4), "peak GB": memory, "micro_tokens": micro}
     if not bench.mini:  # shares of an H100's peak
         figures |= {"mfu": round(whole * rate / PEAK, 4), "mfu_causal": round(causal * rate / PEAK, 4)}
+        figures["of the measured matmul"] = round(whole * rate / (1e12 * bench.measured["matmul 8192 TFLOP/s"]), 4)
     figures["first step more, seconds"] = round(first - second, 1)  # compiling, plans of cuDNN and cuBLAS
     if joules:
         figures["J/token"] = round(joules / (steps * tokens), 6)
@@ -139,6 +142,7 @@ def cell_that_fits(bench: Bench, preset: str, level: int) -> float:
 
 def run_b(bench: Bench) -> None:
     sizes = ("mini",) if bench.mini else (bench.preset,) if bench.preset else ("124m", "350m", "1.3b")
+    matmul_rate(bench)
     for preset in sizes:
         rates = {}
         # The default first: its time to compile is that of a fresh machine, and it is what must not be missed.
@@ -182,6 +186,22 @@ def one_run(bench: Bench, out: Path, config: TrainConfig, kill_at: int = -1) -> 
     return logbook.steps(out / logbook.NAME)
 
 
+def exported(bench: Bench, run: Path) -> None:
+    """Logits of the exported run in transformers against ours, fp32 on the device."""
+    from transformers import AutoModelForCausalLM
+
+    from pilebuilder.train.export import export
+    from pilebuilder.train.subject import open_subject
+
+    subject = open_subject(run)
+    folder = export(subject, run / "export", evaluations=[])
+    theirs = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).to(bench.device).eval()
+    ids = torch.randint(0, int(subject.identity["vocab_size"]), (2, 512), device=bench.device)
+    with torch.no_grad():
+        ours, found = subject.network.logits(ids), theirs(ids).logits
+    bench.note("export, largest difference of logits", float((ours - found).abs().max()))
+
+
 def run_c(bench: Bench) -> None:
     if bench.corpus is None:
         sys.exit("run C trains on a real corpus: give --corpus, the folder of a build")
@@ -212,6 +232,8 @@ def run_c(bench: Bench) -> None:
             if "gpu_joules" in rows[-1]:
                 bench.note("J/token", round(rows[-1]["gpu_joules"] / (steps * batch), 6))
             bench.note("loss, first and last", [rows[0]["loss"], rows[-1]["loss"]])
+        if rows and not bench.mini and find_spec("transformers"):
+            bench.tried("export", exported, bench, root / "fast")
         whole = bench.tried("whole", one_run, bench, root / "whole", config)
         if whole:
             speed = statistics.median(r["tokens_per_second"] for r in whole[steps // 4 :])

@@ -150,14 +150,14 @@ class Bench:
         return found
 
     @contextmanager
-    def peak_memory(self) -> Iterator[Callable[[], float]]:
-        """GB that were allocated at most inside, above what was there; 0 on a CPU."""
+    def peak_memory(self, above: bool = True) -> Iterator[Callable[[], float]]:
+        """GB that were allocated at most inside, `above` what was there or in all; 0 on a CPU."""
         if self.device.type != "cuda":
             yield lambda: 0.0
             return
         torch.cuda.synchronize()
         torch.cuda.reset_peak_memory_stats()
-        before = torch.cuda.memory_allocated()
+        before = torch.cuda.memory_allocated() if above else 0
         yield lambda: round((torch.cuda.max_memory_allocated() - before) / 1e9, 3)
 
 

@@ -15,14 +15,19 @@ from pilebuilder.train.config import TrainConfig
 from tests.benchmarks.train_device import Bench, Drawn, random
 
 
+def matmul_rate(bench: Bench) -> float:
+    """TFLOP/s of a large product."""
+    side = 128 if bench.mini else 8192
+    a, b = random(bench, side, side), random(bench, side, side, seed=2)
+    return bench.rate(f"matmul {side} TFLOP/s", 2 * side**3 / 1e12, lambda: a @ b)
+
+
 def ceilings(bench: Bench) -> None:
     size = 1 << (20 if bench.mini else 30)
     source = torch.empty(size, dtype=torch.uint8, device=bench.device)
     target = torch.empty_like(source)
     bench.rate("copy TB/s", 2 * size / 1e12, lambda: target.copy_(source))
-    side = 128 if bench.mini else 8192
-    a, b = random(bench, side, side), random(bench, side, side, seed=2)
-    bench.rate(f"matmul {side} TFLOP/s", 2 * side**3 / 1e12, lambda: a @ b)
+    matmul_rate(bench)
     tokens = 256 if bench.mini else 65_536
     for width in (64,) if bench.mini else (768, 1024, 2048):
         for what, inner, outer in (
@@ -83,8 +88,8 @@ def losses(bench: Bench) -> None:
         logits = (hidden @ weight.to(hidden.dtype).T).float()
         return torch.autograd.grad(functional.cross_entropy(logits, target), (hidden, weight))
 
-    def chunked() -> Any:
-        value, _ = loss.linear_cross_entropy(hidden, weight, target, scale=1 / tokens)
+    def chunked(compiled: bool = False) -> Any:
+        value, _ = loss.linear_cross_entropy(hidden, weight, target, scale=1 / tokens, compiled=compiled)
         return torch.autograd.grad(value, (hidden, weight))
 
     small = slice(0, 64 if bench.mini else 2048)
@@ -95,11 +100,14 @@ def losses(bench: Bench) -> None:
     mine = torch.autograd.grad(value, (short, weight))
     errors = [float((a.double() - b).norm() / b.norm()) for a, b in zip(mine, right, strict=True)]
     bench.note("loss, relative error of both gradients against fp64", [float(f"{e:.3g}") for e in errors])
-    for name, work in (("naive", naive), ("chunked", chunked), ("chunked and compiled", chunked)):
+    for name, work in (
+        ("naive", naive),
+        ("chunked", chunked),
+        ("chunked and compiled", partial(chunked, compiled=True)),
+    ):
         if name.endswith("compiled"):
             if bench.mini:
                 continue
-            loss.compile_slopes()
             work()
         with bench.peak_memory() as peak:
             work()
