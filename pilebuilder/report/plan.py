@@ -11,7 +11,7 @@ from pilebuilder.task import Artifact, Manifest, Phases, Task, View, batches
 if TYPE_CHECKING:
     from pilebuilder.report.stage import Config
 
-CODE = "report/5"
+CODE = "report/6"
 MERGED_AT_ONCE = 64
 """Summaries that one merge task adds up; more of them make more rounds."""
 LEDGER_BYTES = 32 << 20
@@ -298,15 +298,16 @@ class Plan:
         ]
         words = outputs(found, "topic-words")
         (dictionary,) = yield [task("dictionary", "sampled.topics:dictionary", words)]
+        matrices = dictionary.of("topic-matrix")
         models = yield [
             task(
                 f"topics/{i:05}",
                 "sampled.topics:model",
-                [*dictionary.of("dictionary"), *words],
+                [*dictionary.of("dictionary"), *matrices],
                 components=[a.facts["component"] for a in part],
                 seed=self.seed,
             )
-            for i, part in enumerate(batches(words, TRAINED_AT_ONCE, lambda a: a.facts["documents"]))
+            for i, part in enumerate(batches(matrices, TRAINED_AT_ONCE, lambda a: a.facts["documents"]))
         ]
         return outputs(models, "topics")
 
