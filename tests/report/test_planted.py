@@ -179,8 +179,8 @@ def test_two_vocabularies_without_common_words_are_far_apart(tmp_path):
         documents = [" ".join(rng.choice(vocabulary) for _ in range(120)) for _ in range(90)]
         held = bench.run(plan.task("words", "sampled.topics:words", [sample(bench, documents, name)]))
         made.append(held["000-words.parquet"])
-    dictionary = bench.run(plan.task("d", "sampled.topics:dictionary", made))["dictionary.json"]
-    task = plan.task("topics", "sampled.topics:model", [dictionary, *made], components=["left", "right"], seed=5)
+    coded = list(bench.run(plan.task("d", "sampled.topics:dictionary", made)).values())
+    task = plan.task("topics", "sampled.topics:model", coded, components=["left", "right"], seed=5)
     for model in bench.run(task).values():
         fit, own = json.loads((bench.root / model.path).read_text())["fit"], model.facts["component"]
         assert all(fit[other]["nats"] - fit[own]["nats"] > 1 for other in fit if other != own)

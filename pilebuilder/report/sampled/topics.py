@@ -32,7 +32,7 @@ LONGEST = 3_000
 """Words of a document that count; a book is judged by its beginning."""
 LEAST_DOCUMENTS, MOST_SHARE, MOST_WORDS = 5, 0.5, 50_000
 TOPICS, RELEVANCE, SHOWN = 16, 0.6, 10
-PASSES, STEPS = 10, 50
+PASSES, STEPS, CHANGE = 10, 50, 1e-3
 FEWEST = 60
 """Documents of a component below which it has no topics."""
 
@@ -102,7 +102,10 @@ def _word(token: bytes) -> str | None:
 
 
 def dictionary(task: Task, work: Workspace) -> None:
-    """The words that all components share as a dictionary, most widespread first."""
+    """The words that all components share as a dictionary, most widespread first; and every component in its terms.
+
+    ``NNN-matrix.parquet`` of each input: document, number of the word and count, sorted.
+    """
     documents, total = Counter(), 0  # type: Counter[str], int
     for artifact in task.inputs:
         total += artifact.facts["documents"]
@@ -114,50 +117,80 @@ def dictionary(task: Task, work: Workspace) -> None:
     content = {"documents": total, "words": [word for _, word in kept]}
     path = work.output("dictionary.json", "dictionary")
     path.write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
+    known = {word: i for i, (_, word) in enumerate(kept)}
+    for number, artifact in enumerate(task.inputs):
+        made, outside = _coded(work.open(artifact), known)
+        inside = int(np.asarray(made.column("count")).sum())
+        facts = {k: artifact.facts[k] for k in ("component", "documents")} | {"inside": inside, "outside": outside}
+        write_table(made, work.output(f"{number:03}-matrix.parquet", "topic-matrix", **facts))
 
 
-def _matrix(path: Any, known: dict[str, int], documents: int) -> tuple[Any, int, int]:
-    """Documents by words (sparse, float64), words inside the dictionary, words outside."""
-    from scipy.sparse import csr_matrix
+def _coded(path: Any, known: dict[str, int]) -> tuple[pa.Table, int]:
+    """Words of documents by their number in the dictionary, and how many are not in it."""
+    import pyarrow as pa
 
     table = read_table(path)
     coded = table.column("word").combine_chunks()
-    number = np.array([known.get(w, -1) for w in coded.dictionary.to_pylist()], np.int64)
-    columns = number[coded.indices.to_numpy()] if len(coded) else np.zeros(0, np.int64)
-    counts, rows = table.column("count").to_numpy(), table.column("document").to_numpy()
-    inside = columns >= 0
-    made = csr_matrix(
-        (counts[inside].astype(np.float64), (rows[inside], columns[inside])), shape=(documents, len(known))
-    )
-    return made, int(counts[inside].sum()), int(counts[~inside].sum())
+    number = np.array([known.get(w, -1) for w in coded.dictionary.to_pylist()], np.int32)
+    words = number[coded.indices.to_numpy()] if len(coded) else np.zeros(0, np.int32)
+    counts, documents = table.column("count").to_numpy(), table.column("document").to_numpy()
+    inside = np.flatnonzero(words >= 0)
+    inside = inside[np.lexsort((words[inside], documents[inside]))]
+    made = {"document": documents[inside], "word": words[inside], "count": counts[inside]}
+    return pa.table(made), int(counts[words < 0].sum())
+
+
+class Matrix:
+    """Documents by words in compressed rows, read from a file of `dictionary`."""
+
+    def __init__(self, path: Any, documents: int) -> None:
+        table = read_table(path)
+        self.words = table.column("word").to_numpy().astype(np.int64)
+        self.counts = table.column("count").to_numpy()
+        self.starts = np.searchsorted(table.column("document").to_numpy(), np.arange(documents + 1)).astype(np.int64)
+
+    def sums(self, size: int) -> np.ndarray:
+        """Occurrences of each word (int64)."""
+        return np.bincount(self.words, self.counts, size).astype(np.int64)
+
+    def rows(self, first: int, last: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Starts, words and counts (float64) of some documents alone."""
+        starts = self.starts[first : last + 1]
+        part = slice(int(starts[0]), int(starts[-1]))
+        return starts - starts[0], self.words[part], self.counts[part].astype(np.float64)
+
+    def sparse(self, last: int, size: int) -> Any:
+        """The first documents as a sparse matrix (float64)."""
+        from scipy.sparse import csr_matrix
+
+        starts, words, counts = self.rows(0, last)
+        return csr_matrix((counts, words, starts), shape=(last, size))
 
 
 def model(task: Task, work: Workspace) -> None:
     """Train on the first part of some components; judge each model on the second part of every component.
 
-    Inputs: the dictionary, then the words of every component; `components` names those that are trained on.
+    Inputs: the dictionary, then the matrix of every component; `components` names those that are trained on.
     """
     from threadpoolctl import threadpool_limits
 
-    content = json.loads(work.open(task.inputs[0]).read_bytes())
-    known = {word: i for i, word in enumerate(content["words"])}
+    names = json.loads(work.open(task.inputs[0]).read_bytes())["words"]
     every = {a.facts["component"]: a for a in task.inputs[1:]}
+    held = {name: Matrix(work.open(a), a.facts["documents"]) for name, a in every.items()}
     for number, name in enumerate(task.params["components"]):
-        own = every[name]
-        matrix, inside, outside = _matrix(work.open(own), known, own.facts["documents"])
+        own, facts = held[name], every[name].facts
         result: dict[str, Any] = {"component": name, "topics": [], "fit": {}}
-        result["words"] = np.asarray(matrix.sum(0), np.int64).ravel().tolist()
-        result |= {"documents": own.facts["documents"], "inside": inside, "outside": outside}
-        half = _half(own.facts["documents"])
-        if half and known:
-            train = matrix[:half]
+        result["words"] = own.sums(len(names)).tolist()
+        result |= {key: facts[key] for key in ("documents", "inside", "outside")}
+        half = _half(facts["documents"])
+        if half and names:
+            train = own.sparse(half, len(names))
             with threadpool_limits(1):
                 weights, theta = _train(train, task.params["seed"])
-                result["topics"] = _topics(weights, theta, train, content["words"])
-                for other, artifact in every.items():
-                    n = artifact.facts["documents"]
-                    words, _, _ = _matrix(work.open(artifact), known, n)
-                    result["fit"][other] = held_out(weights, words[_half(n) :])
+                result["topics"] = _topics(weights, theta, train, names)
+            for other, matrix in held.items():
+                n = every[other].facts["documents"]
+                result["fit"][other] = held_out(weights, *matrix.rows(_half(n), n))
         path = work.output(f"{number:03}-topics.json", "topics", component=name)
         path.write_text(json.dumps(result, ensure_ascii=False), encoding="utf-8")
 
@@ -184,38 +217,19 @@ def _half(documents: int) -> int:
     return 0 if documents < FEWEST else documents * TRAINED // (TRAINED + HELD_OUT)
 
 
-def held_out(weights: np.ndarray, matrix: Any) -> dict[str, Any]:
+def held_out(weights: np.ndarray, starts: np.ndarray, words: np.ndarray, counts: np.ndarray) -> dict[str, Any]:
     """Minus the variational bound per word, in nats, for documents that the model has not seen.
 
     The E step of Hoffman, Blei, Bach 2010 with the topics fixed at their expectation.
     """
-    from scipy.special import gammaln, psi
+    from scipy.special import psi
 
-    alpha = 1 / TOPICS
-    log_beta = psi(weights) - psi(weights.sum(1, keepdims=True))
-    beta = np.exp(log_beta)
-    bound, count, documents = 0.0, 0, 0
-    for row in range(matrix.shape[0]):
-        start, stop = matrix.indptr[row], matrix.indptr[row + 1]
-        ids, n = matrix.indices[start:stop], matrix.data[start:stop]
-        if not len(ids):
-            continue
-        here = beta[:, ids]
-        gamma = np.ones(TOPICS)
-        for _ in range(STEPS):
-            expected = np.exp(psi(gamma) - psi(gamma.sum()))
-            updated = alpha + expected * (here @ (n / (expected @ here + 1e-100)))
-            change = np.abs(updated - gamma).mean()
-            gamma = updated
-            if change < 1e-3:
-                break
-        log_theta = psi(gamma) - psi(gamma.sum())
-        bound += float(n @ np.log(np.exp(log_theta) @ here + 1e-100))
-        bound += float(((alpha - gamma) * log_theta).sum() + (gammaln(gamma) - gammaln(alpha)).sum())
-        bound += float(gammaln(alpha * TOPICS) - gammaln(gamma.sum()))
-        count += int(n.sum())
-        documents += 1
-    return {"nats": round(-bound / count, 6) if count else None, "words": count, "documents": documents}
+    from pilebuilder.kernels import lda
+
+    beta = np.ascontiguousarray(np.exp(psi(weights) - psi(weights.sum(1, keepdims=True))).T)
+    bound, size = lda.bound(beta, starts, words, counts, 1 / TOPICS, STEPS, CHANGE)
+    nats = round(-bound / size, 6) if size else None
+    return {"nats": nats, "words": int(size), "documents": int((np.diff(starts) > 0).sum())}
 
 
 def _topics(weights: np.ndarray, theta: np.ndarray, matrix: Any, names: list[str]) -> list[dict[str, Any]]:
