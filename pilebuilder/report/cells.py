@@ -118,6 +118,15 @@ def shorten(text: str, limit: int) -> str:
     return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
 
 
+def many(n: int, noun: str) -> str:
+    """A number of things.
+
+    >>> many(1, "document"), many(2000, "document")
+    ('1 document', '2,000 documents')
+    """
+    return f"{n:,} {noun}" + ("" if n == 1 else "s")
+
+
 def show_size(n: float) -> str:
     """A size with its unit, for running text and labels.
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pilebuilder.report.charts import BAR, NARROW, ROW, axis
 from pilebuilder.report.svg import SIZE, Canvas, Linear, fit, fit_end, text_width
 
-STEPS, UPRIGHT = 5, 170
+STEPS, UPRIGHT = 5, 190
 """Shades on each side of the middle; pixels that an upright label may take."""
 
 

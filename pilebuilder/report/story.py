@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from pilebuilder.ledger import Count
-from pilebuilder.report.cells import show_size
+from pilebuilder.report.cells import many, show_size
 from pilebuilder.report.facts import Facts
 
 TELL = {
@@ -40,13 +40,13 @@ def _elsewhere(facts: Facts) -> str:
     size = sum(facts.raw_bytes(n) for n in facts.names)
     return (
         f"This corpus was made elsewhere: its files hold {_documents(facts.remaining)} with {show_size(size)} of text"
-        f" in {_many(len(facts.sources), 'component')}. How it was made is not known here, so what needs the record"
+        f" in {many(len(facts.sources), 'component')}. How it was made is not known here, so what needs the record"
         " of a build is not measured."
     )
 
 
 def _came(facts: Facts, read: Count) -> str:
-    text = f"{_documents(read.seen, 'record')} came in from {_many(len(facts.sources), 'source')}."
+    text = f"{_documents(read.seen, 'record')} came in from {many(len(facts.sources), 'source')}."
     unread = read.quarantined.total()
     passed = read.dropped.total()
     if passed:
@@ -89,12 +89,8 @@ def _most(counts: Counter[str], n: int) -> list[tuple[str, int]]:
     return sorted(counts.items(), key=lambda kv: (-kv[1], kv[0]))[:n]
 
 
-def _many(n: int, noun: str) -> str:
-    return f"{n:,} {noun}" + ("" if n == 1 else "s")
-
-
 def _documents(n: int, noun: str = "document") -> str:
-    return _many(n, noun)
+    return many(n, noun)
 
 
 def _list(parts: list[str]) -> str:

@@ -168,7 +168,7 @@ def test_a_compressor_stands_beside_models_and_alone(tmp_path):
     alone.compressed = sums
     shown = bits_page.evaluation_table(alone)
     assert "not measured" in str(shown.rows[0][2])
-    assert shown.rows[0][4] == pytest.approx(value)
+    assert shown.rows[0][3] == pytest.approx(value)
     beside = with_evaluations(evaluated("own", BITS))
     beside.compressed = sums
     assert [c.group for c in bits_page.evaluation_table(beside).columns][2::2][:2] == ["own", "zstd -19"]

@@ -21,6 +21,8 @@ ORDER_5 = (
     f" {show_size(bytemodel.READ)} of each component's test split. Both need no model, and order components much as"
     " models do."
 )
+ABSENT = "Trained model"
+"""The group of columns that stands for models when none was measured."""
 FOLDED = 3
 """Rows of a table without any value that a page shows."""
 
@@ -52,13 +54,13 @@ def evaluation_table(facts: Facts) -> Table:
     """Bits per byte by component for every model evaluated, as table 2, and for a compressor."""
     models, share, others = measured(facts), weights(parts_of(facts)), companions(facts)
     shown = [*models, *(others if all(m.split == "test" for m in models) else [])]
-    gap: tuple[Cell, ...] = () if models else (not_measured("no checkpoint"), None)
+    gap: tuple[Cell, ...] = () if models else (not_measured("no checkpoint"),)
     rows: list[tuple[Cell, ...]] = []
     for name in facts.names:
         cells = [cell for m in shown for cell in _value(m, name)]
         row = shown[0].rows.get(name) if shown else None
         rows.append((name, share[name], *gap, *cells, *((row["documents"], row["bytes"]) if row else (None, None))))
-    names = [*([] if models else ["Trained model"]), *(m.name for m in shown)]
+    names = [*([] if models else [ABSENT]), *(m.name for m in shown)]
     return Table(
         name="bits-per-byte",
         title="Bits per byte by component",
@@ -74,7 +76,7 @@ def evaluation_table(facts: Facts) -> Table:
                         key=_key("bits_per_byte", name), title="Bits per byte", kind="number", digits=4, group=name
                     ),
                     Column(key=_key("standard_error", name), title="Std. error", kind="number", digits=4, group=name),
-                )
+                )[: 1 if name == ABSENT else 2]
             ),
             Column(key="documents", title="Documents", kind="count"),
             Column(key="bytes", title="Text", kind="bytes"),

@@ -62,6 +62,8 @@ def losses_figure(facts: Facts, source: Source) -> Figure | None:
         merged = {DUPLICATE: count.merged} if count.merged else {}
         reasons = {**count.dropped, **count.quarantined, **merged}
         steps += [(stage, r, n) for r, n in sorted(reasons.items(), key=lambda kv: (-kv[1], kv[0])) if n]
+    if not steps:
+        return None
     final = read.seen - sum(n for _, _, n in steps)
 
     def draw(width: int) -> str:
@@ -81,6 +83,14 @@ def losses_figure(facts: Facts, source: Source) -> Figure | None:
         alt=f"Records found: {read.seen:,}; documents in the corpus: {final:,}.",
         filed=False,
     )
+
+
+def _nothing_left(facts: Facts, source: Source) -> Prose:
+    """In the place of the figure, where no record left."""
+    read = facts.stages.get("read", Tally()).get(source.name)
+    if read is None or not read.seen:
+        return Prose(text="No document was found in the source.", warning=True)
+    return Prose(text=f"Nothing left: all {read.seen:,} records of the source are in the corpus.")
 
 
 def _silent(row: tuple[Cell, ...]) -> bool:
@@ -130,7 +140,7 @@ def section(facts: Facts, source: Source, sections: list[Section]) -> Section:
     chosen = [rows_of(tables[n], source.name, source.slug) for n in ROWS_OF if n in tables]
     figure = losses_figure(facts, source)
     blocks: list[Block] = [card_table(source, source.slug)]
-    blocks += [figure] if figure else [Prose(text="No document was found in the source.", warning=True)]
+    blocks += [figure or _nothing_left(facts, source)]
     found = [t for t in chosen if t]
     silent = [t for t in found if all(map(_silent, t.rows))]
     blocks += [t for t in found if t not in silent]

@@ -76,7 +76,7 @@ def parts_of(facts: Facts) -> list[Part]:
                 documents=facts.documents(s.name),
                 realised=realised[s.name]["realised_epochs"] if s.name in realised else None,
                 tokens=facts.token_count(s.name),
-                licence=s.licence,
+                licence=(s.card.get("licence") or {}).get("spdx") or ("in words" if s.licence else ""),
                 lost=_lost(facts, s.name),
             )
             for s in facts.sources
@@ -112,10 +112,10 @@ def component_table(parts: Sequence[Part], title: str = "Components of the corpu
             p.raw,
             share[p.name],
             p.epochs,
+            p.realised,
             p.effective,
             p.documents,
             p.raw / p.documents if p.documents else None,
-            p.realised,
             p.tokens,
             *_shares([p]),
             p.licence or Gap("not stated"),
@@ -123,7 +123,8 @@ def component_table(parts: Sequence[Part], title: str = "Components of the corpu
         for p in parts
     )
     mean = raw / documents if documents else None
-    total = ("Total", raw, sum(share.values()), None, math.fsum(p.effective for p in parts), documents, mean, None)
+    effective = math.fsum(p.effective for p in parts)
+    total = ("Total", raw, sum(share.values()), None, None, effective, documents, mean)
     return _known(
         Table(
             name="components",
@@ -133,11 +134,11 @@ def component_table(parts: Sequence[Part], title: str = "Components of the corpu
                 Column(key="component", title="Component", kind="name"),
                 Column(key="raw_bytes", title="Raw size", kind="bytes"),
                 Column(key="weight", title="Weight", kind="share"),
-                Column(key="epochs", title="Epochs", kind="number"),
+                Column(key="epochs", title="asked", kind="number", group="Epochs"),
+                Column(key="realised_epochs", title="realised", kind="number", group="Epochs"),
                 Column(key="effective_bytes", title="Effective size", kind="bytes"),
                 Column(key="documents", title="Documents", kind="count"),
                 Column(key="mean_document_bytes", title="Mean document", kind="bytes"),
-                Column(key="realised_epochs", title="Realised epochs", kind="number"),
                 Column(key="tokens", title="Tokens", kind="count"),
                 *(Column(key=f"removed_{s}", title=t, kind="share", group="Removed") for s, t in STAGES.items()),
                 Column(key="licence", title="Licence", kind="text"),
@@ -148,7 +149,8 @@ def component_table(parts: Sequence[Part], title: str = "Components of the corpu
             " holdout. Effective size is raw size times epochs; weight is the share of the total effective size."
             " Realised epochs are copies written to the training shards over distinct training documents. Tokens count"
             " all splits with their copies. Removed is the share of the records that entered a stage and did not leave"
-            " it as documents; what was read and is no document of its kind counts too.",
+            " it as documents; what was read and is no document of its kind counts too. A licence in words stands on"
+            " the page of consent and licences.",
             weighting="sizes are sums over documents; weights by effective bytes",
         )
     )

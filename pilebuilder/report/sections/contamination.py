@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pilebuilder.report.cells import Cell, not_measured
+from pilebuilder.report.cells import Cell, many, not_measured
 from pilebuilder.report.facts import Facts
 from pilebuilder.report.table import Column, Prose, Section, Table
 
@@ -61,7 +61,8 @@ def section(facts: Facts) -> Section:
     return Section(
         name="contamination",
         title=TITLE,
-        lead=f"{items:,} evaluation items of {len(facts.contamination):,} sets were looked for before training;"
+        lead=f"{many(items, 'evaluation item')} of {many(len(facts.contamination), 'set')} were looked for before"
+        " training;"
         f" {found:,} were found.",
         blocks=(*(warnings if kept else []), certificate_table(facts)),
     )

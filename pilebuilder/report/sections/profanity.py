@@ -135,7 +135,7 @@ def frequent_table(facts: Facts) -> Table | None:
     )
 
 
-def removed_table(facts: Facts) -> Table | None:
+def removed_table(facts: Facts) -> Table | Prose | None:
     """Documents that the toxicity step removed, by component and rule, from the ledger."""
     from pilebuilder.steps import parse_spec
 
@@ -146,6 +146,8 @@ def removed_table(facts: Facts) -> Table | None:
         for component, stage, step, action, reason, n in facts.ledger.get("rows", ())
         if step == "toxicity" and action == "dropped" and stage == "filter" and "filter" in facts.stages
     ]
+    if not rows:
+        return Prose(text="The toxicity step measured every document and removed none.")
     return Table(
         name="toxicity-removed",
         title="Documents that the toxicity step removed",
@@ -157,9 +159,6 @@ def removed_table(facts: Facts) -> Table | None:
             Column(key="share", title="Of those read", kind="share", digits=3),
         ),
         rows=tuple(rows),
-        note="None, if the table is empty: the step measured every document and found none above its limits."
-        if not rows
-        else "",
         weighting="per document",
     )
 

@@ -99,15 +99,16 @@ def shown(group: str) -> str:
 
 
 def effect_table(name: str, title: str, effects: list[Effect], note: str) -> Table:
-    rows: list[tuple[Cell, ...]] = []
+    valued: list[tuple[Cell, ...]] = []
+    rest: list[tuple[Cell, ...]] = []
     for e in effects:
         head = (shown(e.group), e.axis, e.rule, e.documents, e.removed)
         if not e.enough:
-            rows.append((*head, too_few(e.documents), *[None] * 5))
+            rest.append((*head, too_few(e.documents), *[None] * 5))
             continue
         low, high = wilson(e.removed, e.documents)
         ratio, below, above = e.ratio or (None, None, None)
-        rows.append((*head, e.removed / e.documents, low, high, ratio, below, above))
+        valued.append((*head, e.removed / e.documents, low, high, ratio, below, above))
     return Table(
         name=name,
         title=title,
@@ -125,9 +126,9 @@ def effect_table(name: str, title: str, effects: list[Effect], note: str) -> Tab
             Column(key="ratio_low", title="low", kind="number", group="Against others, same component and length"),
             Column(key="ratio_high", title="high", kind="number", group="Against others, same component and length"),
         ),
-        rows=tuple(rows),
-        fold=40,
-        note=note,
+        rows=(*valued, *rest),
+        fold=len(valued) if valued else 3,
+        note=note + (" Groups with too few documents come last." if rest else ""),
         weighting="per document",
         sample="documents as read, uniform by document within component",
         interval="rate 95 % (Wilson); ratio 99.9 % (Mantel-Haenszel, Greenland and Robins)",
@@ -155,7 +156,13 @@ def matrix_figure(effects: dict[tuple[str, str], Effect], groups: list[tuple[str
 
     def draw(width: int) -> str:
         cells = [[cell(g, r) for r in used] for _, g in named]
-        return heat.heat(width, [shown(g) for _, g in named], used, cells, label="Removal ratio by group and rule")
+        return heat.heat(
+            width,
+            [shown(g) for _, g in named],
+            [r.partition(": ")[2] or r for r in used],
+            cells,
+            label="Removal ratio by group and rule",
+        )
 
     worst = max(
         (e for e in effects.values() if e.enough and e.ratio), key=lambda e: e.ratio[1] if e.ratio else 0, default=None
@@ -163,14 +170,12 @@ def matrix_figure(effects: dict[tuple[str, str], Effect], groups: list[tuple[str
     return Figure(
         name="removal",
         title="How much more often each rule removes documents of a group",
-        subtitle="Ratio of removal rates against other documents of the same component and length; 1 is equal, !"
-        " marks a"
-        " ratio whose 99.9 % interval lies above 1.25. Empty: fewer than 30 documents or removals.",
+        subtitle="Ratio of removal rates against other documents of the same component and length; 1 is equal, ! marks"
+        " a ratio whose 99.9 % interval lies above 1.25. Empty: fewer than 30 documents or removals.",
         draw=draw,
         table="removal-by-rule",
-        alt=f"The clearest: {worst.rule} removes documents of the group {shown(worst.group)} {worst.ratio[0]:.2f}"
-        " times as"
-        " often."
+        alt=f"The clearest: documents of the group {shown(worst.group)} are removed {worst.ratio[0]:.2f} times as"
+        f" often by {worst.rule}."
         if worst and worst.ratio
         else "No rule removed enough documents of a group to compare.",
     )
@@ -199,13 +204,17 @@ def component_table(held: Held, groups: list[tuple[str, str]], names: list[str])
             Column(key="axis", title="Axis"),
             *(Column(key=n, title=n, kind="share") for n in names),
         ),
-        rows=tuple(rows),
-        fold=30,
+        rows=tuple(sorted(rows, key=lambda row: not _valued(row))),
+        fold=max(3, sum(map(_valued, rows))),
         note="All rules of clean, filter and dedup together. Unadjusted: compare down a column, and see the ratios"
         " above.",
         weighting="per document",
         sample="documents as read, uniform by document within component",
     )
+
+
+def _valued(row: tuple[Cell, ...]) -> bool:
+    return any(isinstance(value, float) for value in row)
 
 
 def section(facts: Facts) -> Section:
@@ -224,10 +233,10 @@ def section(facts: Facts) -> Section:
     terms = "; ".join(f"{group}: {', '.join(words)}" for _, group, words in flat())
     warning = (
         Prose(
-            text=f"{len(suspicious)} pair{'s' if len(suspicious) != 1 else ''} of rule and group stand out, for"
-            " example"
-            f" {suspicious[0].rule} and the group {shown(suspicious[0].group)}. Read removed texts before judging:"
-            " a rule may remove bad text that happens to name a group, or a group's own way of writing.",
+            text=f"{len(suspicious)} pair{'s' if len(suspicious) != 1 else ''} of rule and group"
+            f" stand{'' if len(suspicious) != 1 else 's'} out, for example {suspicious[0].rule} and the group"
+            f" {shown(suspicious[0].group)}. Read removed texts before judging: a rule may remove bad text that"
+            " happens to name a group, or a group's own way of writing.",
             warning=True,
         )
         if suspicious

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -242,6 +242,19 @@ def group_figure(facts: Facts, found: dict[str, dict[str, Score]], axis: str) ->
     )
 
 
+def terms_in_words(held: Mapping[str, Mapping[str, Sequence[str]]], preset: str) -> str:
+    """The lists of terms; phrases by their first words, with the nouns that may follow named once."""
+    parts, nouns = [], {}  # type: list[str], dict[str, None]
+    for groups in held.values():
+        for group, found in groups.items():
+            pairs = [t.split(" ", 1) for t in found if " " in t]
+            nouns |= {second: None for _, second in pairs}
+            firsts = [f"{first} …" for first in dict.fromkeys(first for first, _ in pairs)]
+            parts.append(f"{group}: {', '.join([*firsts, *(t for t in found if ' ' not in t)])}")
+    after = f" (… is one of {', '.join(nouns)})" if nouns else ""
+    return f"Terms ({preset} preset), whole words, case folded: {'; '.join(parts)}{after}."
+
+
 def section(facts: Facts) -> Section:
     """Bias: words and sentiment."""
     title = "Words and sentiment around identity terms"
@@ -257,7 +270,6 @@ def section(facts: Facts) -> Section:
     none = Prose(
         text=f"No adjective or adverb is tied to a group: none has |z| above {LEAST_Z} in {LEAST_SENTENCES} sentences."
     )
-    terms = "; ".join(f"{g}: {', '.join(t)}" for groups in axes(facts).values() for g, t in groups.items())
     names = [f"{g} {show(found[WHOLE][g].value, 'number', digits=3)}" for g in gender if found[WHOLE][g].enough]
     lead = f"Mean sentiment around {', '.join(names)}." if len(names) == 2 else "Sentences that name groups of people."
     return Section(
@@ -272,6 +284,6 @@ def section(facts: Facts) -> Section:
             *(group_block(facts, found, axis) for axis in axes(facts)),
             sentiment_table(facts, found),
             *([scored] if scored.rows else []),
-            Prose(text=f"Terms ({facts.config.get('terms', 'pile')} preset), whole words, case folded: {terms}."),
+            Prose(text=terms_in_words(axes(facts), facts.config.get("terms", "pile")), remark=True),
         ),
     )

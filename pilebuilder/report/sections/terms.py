@@ -67,11 +67,10 @@ def consent_table(facts: Facts) -> Table:
         consent = s.card.get("consent") or {}
         evidence = (s.card.get("licence") or {}).get("evidence") or s.card.get("homepage") or ""
         flags = [answer(consent.get(k)) for k in ("public", "terms", "author")]
-        optout = not_measured("the fetch records no opt-out signal")
         head = (s.name, *flags, s.card.get("access", ""), s.licence or "unknown", evidence, share[s.name])
-        rows.append((*head, optout))
+        rows.append(head)
     sums = [sum(share[str(r[0])] for r in rows if r[i] == "yes") for i in (1, 2, 3)]
-    total = ("Share of effective text", *(f"{v:.2%}" for v in sums), None, None, None, sum(share.values()), None)
+    total = ("Share of effective text", *(f"{v:.2%}" for v in sums), None, None, None, sum(share.values()))
     return Table(
         name="consent",
         title="Consent and terms",
@@ -85,15 +84,13 @@ def consent_table(facts: Facts) -> Table:
             Column(key="licence", title="Licence"),
             Column(key="evidence", title="Evidence", kind="code"),
             Column(key="weight", title="Weight", kind="share"),
-            Column(key="opt_out", title="Opt-out signals"),
         ),
         rows=tuple(rows),
         totals=(total,),
         note="Public: freely and readily available online. Terms: obtained and used consistently with the host's"
         " terms. Author: the authors agreed to such use, or a reasonable person would not assume that it stays unused"
         " for research. Judged by whoever wrote the component's card, which the recipe's digest fixes; the evidence is"
-        " the card's link. Nothing is inferred, and unknown counts as no in the totals. Opt-out signals are"
-        " robots.txt, TDMRep and ai.txt at the time of the fetch.",
+        " the card's link. Nothing is inferred, and unknown counts as no in the totals.",
         weighting="totals by effective bytes",
         sample="all components",
     )
@@ -270,6 +267,17 @@ def _why_empty(facts: Facts, name: str) -> str:
     return "nothing was found"
 
 
+def opt_outs(facts: Facts) -> str:
+    """Whether reservations of rights were looked for: by a step of the recipe; the fetch records none."""
+    from pilebuilder.steps import parse_spec
+
+    ran = any(parse_spec(s)[0] == "optout" for stage in ("clean", "filter") for s in facts.settings.get(stage) or ())
+    by_step = "The optout step removed documents of the domains and authors on its lists (What left, and why)."
+    none = "No optout step ran."
+    gap = not_measured("robots.txt, TDMRep and ai.txt at the time of the fetch; the fetch does not record them")
+    return f"Opt-out signals, {gap}. {by_step if ran else none}"
+
+
 def section(facts: Facts) -> Section:
     """Terms."""
     excluded, documents, figure = excluded_table(facts), document_table(facts), class_figure(facts)
@@ -283,6 +291,7 @@ def section(facts: Facts) -> Section:
             class_table(facts),
             licence_table(facts),
             *([documents] if documents else []),
+            Prose(text=opt_outs(facts), remark=True),
             *([Prose(text=f"{not_measured(RESTRICTED)}.", remark=True)] if facts.domains else []),
             *([excluded] if excluded else [Prose(text="No source was left out, and none came out empty.")]),
         ),

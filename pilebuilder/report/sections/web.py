@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pilebuilder.report import charts
-from pilebuilder.report.cells import TOO_FEW_DOCUMENTS, Cell, not_measured, too_few
+from pilebuilder.report.cells import TOO_FEW_DOCUMENTS, Cell, many, not_measured, too_few
 from pilebuilder.report.facts import Facts
 from pilebuilder.report.stats import entropy, gini
 from pilebuilder.report.table import Column, Figure, Prose, Section, Table
@@ -139,11 +139,11 @@ def section(facts: Facts) -> Section:
     total = whole(facts)
     first = rows_of(total, "domain")
     documents = sum(r[1] for r in first)
-    lead = f"{len(first):,} registered domains; the largest, {first[0][0]}, has {first[0][1]:,} of"
+    lead = f"{many(len(first), 'registered domain')}; the largest, {first[0][0]}, has {first[0][1]:,} of"
     return Section(
         name="web",
         title=title,
-        lead=f"{lead} {documents:,} documents with an address.",
+        lead=f"{lead} {many(documents, 'document')} with an address.",
         blocks=(
             *([figure] if (figure := domain_figure(total)) else []),
             concentration_table(facts, total),
