@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numba import types
 
-from pilebuilder.kernels.jit import BYTES, INT64S, UINT64S, kernel
+from pilebuilder.kernels.jit import BYTES, INT64S, UINT64S, address, device, kernel, ones, u32, u64
 
 U64 = np.uint64
 MAX_WORD = 1 << 12
@@ -49,11 +49,25 @@ def word_hashes(data: np.ndarray, offsets: np.ndarray) -> np.ndarray:
     return out
 
 
+@device
+def bucket_row(slot: Any, pruned: Any, before: Any, present: Any) -> Any:
+    """Row of a bucket among those of all buckets that the model kept, which stand in the order of the buckets; -1
+    for one that it did not keep. `present` has a bit for each bucket, `before` the rows before each 64 of them (both
+    fit a second-level cache, unlike a table of rows). Of a model that is not `pruned` every bucket is there."""
+    if not pruned:
+        return slot
+    bits = u64(present, slot >> 6)
+    place = U64(slot & 63)
+    if not (bits >> place) & U64(1):
+        return np.int64(-1)
+    return u32(before, slot >> 6) + ones(bits & ((U64(1) << place) - U64(1)))
+
+
 @kernel(types.int64(
-            BYTES, types.int64, types.int64, types.int64, ROWS, types.int64, INT32S, BYTES, types.int64, types.int64,
+            BYTES, types.int64, types.int64, types.int64, ROWS, types.int64, INT32S, UINT64S, types.int64, types.int64,
             types.int64, types.uint8[::1], types.float32[::1],
         ))  # fmt: skip
-def word_vector(data, start, end, word, rows, words, bucket_row, present, bucket, minn, maxn, scratch, out):  # type: ignore[no-untyped-def]
+def word_vector(data, start, end, word, rows, words, before, present, bucket, minn, maxn, scratch, out):  # type: ignore[no-untyped-def]
     """Sum of a token's rows (its own, if `word` >= 0, and its character n-grams') into `out`; returns their number."""
     dim = rows.shape[1]
     count = 0
@@ -85,8 +99,9 @@ def word_vector(data, start, end, word, rows, words, bucket_row, present, bucket
                     break
             if n >= minn and not (n == 1 and (i == 0 or j == size)):
                 slot = np.int64(state % np.uint32(bucket))
-                if (present[slot >> 3] >> (slot & 7)) & 1:
-                    row = words + (bucket_row[slot] if len(bucket_row) else slot)
+                row = bucket_row(slot, len(before) > 0, address(before), address(present))
+                if row >= 0:
+                    row += words
                     for k in range(dim):
                         out[k] += rows[row, k]
                     count += 1
@@ -110,10 +125,10 @@ def _is_label(data, start):  # type: ignore[no-untyped-def]
 
 
 @kernel(types.int64(
-            types.uint32, types.int64, types.uint64[::1], types.int64, ROWS, types.int64, INT32S, BYTES, types.int64,
+            types.uint32, types.int64, types.uint64[::1], types.int64, ROWS, types.int64, INT32S, UINT64S, types.int64,
             types.float32[::1],
         ))  # fmt: skip
-def _word_ngrams(fnv, tokens, recent, order, rows, words, bucket_row, present, bucket, mean):  # type: ignore[no-untyped-def]
+def _word_ngrams(fnv, tokens, recent, order, rows, words, before, present, bucket, mean):  # type: ignore[no-untyped-def]
     """Add the rows of all word n-grams that end at this token; `recent` holds the running hashes by start."""
     dim = rows.shape[1]
     value = U64(np.int64(np.int32(fnv)))
@@ -122,8 +137,9 @@ def _word_ngrams(fnv, tokens, recent, order, rows, words, bucket_row, present, b
         place = (tokens - back) % order
         recent[place] = recent[place] * U64(116049371) + value
         slot = np.int64(recent[place] % U64(bucket))
-        if (present[slot >> 3] >> (slot & 7)) & 1:
-            row = words + (bucket_row[slot] if len(bucket_row) else slot)
+        row = bucket_row(slot, len(before) > 0, address(before), address(present))
+        if row >= 0:
+            row += words
             for k in range(dim):
                 mean[k] += rows[row, k]
             count += 1
@@ -132,12 +148,12 @@ def _word_ngrams(fnv, tokens, recent, order, rows, words, bucket_row, present, b
 
 
 @kernel(types.void(
-            BYTES, INT64S, ROWS, types.int64, INT32S, BYTES, types.int64, types.int64, types.int64, types.int64,
+            BYTES, INT64S, ROWS, types.int64, INT32S, UINT64S, types.int64, types.int64, types.int64, types.int64,
             UINT64S, INT32S, types.int64, types.uint64[::1], FLOATS, types.int32[::1], types.uint32[::1],
             FLOATS, types.int64[::1],
         ))  # fmt: skip
 def hidden_vectors(  # type: ignore[no-untyped-def]
-    data, offsets, rows, words, bucket_row, present, bucket, minn, maxn, word_ngrams, table_hash, table_word,
+    data, offsets, rows, words, before, present, bucket, minn, maxn, word_ngrams, table_hash, table_word,
     line_end, cache_hash, cache_vector, cache_count, cache_fnv, hidden, counts,
 ):  # fmt: skip
     """Mean row of each text into `hidden` [n, D]; number of rows into `counts` (0: nothing of it is known).
@@ -204,7 +220,7 @@ def hidden_vectors(  # type: ignore[no-untyped-def]
                         continue
                     buffer = scratch if at - start <= MAX_WORD else np.empty(at - start + 8, np.uint8)
                     count = word_vector(
-                        data, start, at, word, rows, words, bucket_row, present, bucket, minn, maxn, buffer, single
+                        data, start, at, word, rows, words, before, present, bucket, minn, maxn, buffer, single
                     )
                     cache_hash[slot] = key
                     cache_count[slot] = count
@@ -214,7 +230,7 @@ def hidden_vectors(  # type: ignore[no-untyped-def]
                         mean[k] += single[k]
                     total += count
             if word_ngrams > 1:
-                total += _word_ngrams(fnv, tokens, recent, word_ngrams, rows, words, bucket_row, present, bucket, mean)
+                total += _word_ngrams(fnv, tokens, recent, word_ngrams, rows, words, before, present, bucket, mean)
                 tokens += 1
         counts[doc] = total
         if total:

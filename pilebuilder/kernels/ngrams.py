@@ -80,18 +80,18 @@ def span_chars(lengths: Any, first: Any, n: Any) -> Any:
 @kernel(
     types.int64(
         UINT64S, types.Array(types.int32, 1, "C", readonly=True), INT64S, INT64S, INT64, types.uint8[::1],
-        types.uint64[::1], types.int64[::1], types.uint64[::1], types.int64[:, ::1],
+        types.uint64[::1], types.int64[::1], types.uint64[::1], types.int64[::1], types.int64[:, ::1],
     )
 )  # fmt: skip
-def ngram_stats(hashes_, lengths_, firsts, lasts, stamp, sketch_, table_, where_, keys_, out):  # type: ignore[no-untyped-def]
+def ngram_stats(hashes_, lengths_, firsts, lasts, stamp, sketch_, table_, where_, keys_, places_, out):  # type: ignore[no-untyped-def]
     """Columns `COLUMNS` (characters in repeated n-grams) of documents into `out`; returns the next stamp.
 
     `hashes`, `lengths`: the words that `word_stats` left, those of a document at [first, last). `sketch` (8 bytes per
-    word), `table` (4 uint64 per word), `where` and `keys` (one per word) are scratch; `table` is cleared by raising
-    `stamp` instead of writing.
+    word), `table` (4 uint64 per word), `where`, `keys` and `places` (one per word) are scratch; `table` is cleared by
+    raising `stamp` instead of writing.
     """
     hashes, lengths, table = address(hashes_), address(lengths_), address(table_)
-    sketch, where, keys = address(sketch_), address(where_), address(keys_)
+    sketch, where, keys, places = address(sketch_), address(where_), address(keys_), address(places_)
     for row in range(len(firsts)):
         first = firsts[row]
         n_words = lasts[row] - first
@@ -110,13 +110,13 @@ def ngram_stats(hashes_, lengths_, firsts, lasts, stamp, sketch_, table_, where_
         for k in range(n_words - 1):
             slot = np.int64(join(u64(words, k), u64(words, k + 1)) >> np.uint64(24)) & mask
             set_byte(sketch, slot, (byte(sketch, slot) << 1 | 1) & 3)
+        # lists are written without a branch: every entry, at a place that moves on only after those that stay
         left = 0
         for k in range(n_words - 1):
             key = join(u64(words, k), u64(words, k + 1))
-            if byte(sketch, np.int64(key >> np.uint64(24)) & mask) == 3:
-                set_i64(where, left, k)
-                set_u64(keys, left, key)
-                left += 1
+            set_i64(where, left, k)
+            set_u64(keys, left, key)
+            left += byte(sketch, np.int64(key >> np.uint64(24)) & mask) == 3
         slots = 64
         while slots < 2 * left:
             slots <<= 1
@@ -128,27 +128,28 @@ def ngram_stats(hashes_, lengths_, firsts, lasts, stamp, sketch_, table_, where_
             stamp += 1
             for q in range(left):
                 key = u64(keys, q)
-                count(table, find(table, mask, stamp, key), stamp, key)
+                slot = find(table, mask, stamp, key)
+                count(table, slot, stamp, key)
+                set_i64(places, q, slot)
             best, at, kept = 1, 0, 0
             for q in range(left):
-                key = u64(keys, q)
                 k = i64(where, q)
-                times = np.int64(u64(table, 2 * find(table, mask, stamp, key) + 1) & np.uint64(0xFFFFFFFF))
+                times = np.int64(u64(table, 2 * i64(places, q) + 1) & np.uint64(0xFFFFFFFF))
                 if times > best:
                     best, at = times, k  # type: ignore[assignment]
-                if times > 1:
-                    set_i64(where, kept, k)
-                    set_u64(keys, kept, key)
-                    kept += 1
+                set_i64(where, kept, k)
+                set_u64(keys, kept, u64(keys, q))
+                kept += times > 1
             out[row, g - 2] = best * (span_chars(sizes, at, g) + g - 1)
             # the next n-gram repeats only where this one and the one a word further both do
             left = 0
-            for q in range(kept):
+            for q in range(kept - 1):
                 k = i64(where, q)
-                if q + 1 < kept and i64(where, q + 1) == k + 1:
-                    set_i64(where, left, k)
-                    set_u64(keys, left, join(u64(keys, q), u64(words, k + g)))
-                    left += 1
+                longer = join(u64(keys, q), u64(words, min(k + g, n_words - 1)))
+                adjacent = i64(where, q + 1) == k + 1
+                set_i64(where, left, k)
+                set_u64(keys, left, longer)
+                left += adjacent
         # duplicate n-grams, counted without overlap from left to right
         for g in range(5, 11):
             stamp += 1

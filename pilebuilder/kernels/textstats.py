@@ -209,6 +209,7 @@ def _measure_ngrams(stats: TextStats) -> np.ndarray:
         table,
         np.empty(most, np.int64),
         np.empty(most, np.uint64),
+        np.empty(most, np.int64),
         out,
     )
     stats._hashes = None

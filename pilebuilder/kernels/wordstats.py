@@ -45,6 +45,7 @@ _HIGH_BITS = np.uint64(0x8080808080808080)
 _LOW_BITS = np.uint64(0x7F7F7F7F7F7F7F7F)
 _CASE_BITS = np.uint64(0x2020202020202020)
 _FROM_A = np.uint64(0x1F1F1F1F1F1F1F1F)
+_BLANKS = np.uint64(0x2020202020202020)
 _PAST_Z = np.uint64(0x0505050505050505)
 
 
@@ -202,6 +203,12 @@ def word_stats(  # type: ignore[no-untyped-def]
         words = tokens = chars = alpha = ellipses = 0
         stops = np.uint64(0)
         while i < e:
+            b = byte(d, i)
+            if b <= 32 and u32(cls, b) & SPACE:  # more than the one that a word takes with it
+                i += 1
+                while i + 8 <= e and load8(d, i) == _BLANKS:
+                    i += 8
+                continue
             j, h, kind = plain_chunk(d, i, e, size, cls, keys, parts, first_filter)
             if kind != OTHER:
                 words += 1

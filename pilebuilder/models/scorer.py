@@ -42,7 +42,8 @@ class Scorer:
 
     file: FastTextFile
     labels: list[str] = field(init=False)
-    _bucket_row: np.ndarray = field(init=False)
+    _rows: np.ndarray = field(init=False)
+    _before: np.ndarray = field(init=False)
     _present: np.ndarray = field(init=False)
     _table: tuple[np.ndarray, np.ndarray] = field(init=False)
     _line_end: int = field(init=False)
@@ -54,12 +55,7 @@ class Scorer:
         if file.loss == "ns":
             raise ModelFileError("a model with negative-sampling loss gives no probabilities; train it with softmax")
         self.labels = file.labels
-        self._bucket_row, present = np.zeros(0, np.int32), np.ones(file.bucket, bool)
-        if file.pruned is not None:
-            self._bucket_row = np.full(file.bucket, -1, np.int32)
-            self._bucket_row[list(file.pruned)] = list(file.pruned.values())
-            present = self._bucket_row >= 0
-        self._present = np.packbits(present, bitorder="little")
+        self._rows, self._before, self._present = _ordered(file)
         self._table = _hash_table(file.words)
         self._line_end = file.words.index(END_OF_LINE) if END_OF_LINE in file.words else -1
         if file.loss == "hs":
@@ -71,7 +67,7 @@ class Scorer:
         hidden = np.zeros((len(offsets) - 1, file.input.shape[1]), np.float32)
         counts = np.zeros(len(hidden), np.int64)
         kernels.hidden_vectors(
-            data, np.ascontiguousarray(offsets, np.int64), file.input, len(file.words), self._bucket_row,
+            data, np.ascontiguousarray(offsets, np.int64), self._rows, len(file.words), self._before,
             self._present, file.bucket, file.minn, file.maxn, file.word_ngrams, *self._table, self._line_end,
             scratch.hash, scratch.vector, scratch.count, scratch.fnv, hidden, counts,
         )  # fmt: skip
@@ -119,6 +115,21 @@ class Scorer:
 def open_scorer(path: Path) -> Scorer:
     """Read a fastText file and make it ready to score."""
     return Scorer(load(path))
+
+
+def _ordered(file: FastTextFile) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Rows with those of the buckets in the order of the buckets, how many of these come before each 64 buckets
+    (int32), and a bit for each bucket that has one (uint64), for `kernels.bucket_row`; without pruning, no bits."""
+    if file.pruned is None:
+        return file.input, np.zeros(0, np.int32), np.zeros(0, np.uint64)
+    slots = np.array(sorted(file.pruned), np.int64)
+    order = len(file.words) + np.array([file.pruned[slot] for slot in slots.tolist()], np.int64)
+    there = np.zeros(-(-file.bucket // 64) * 64, bool)
+    there[slots] = True
+    present = np.packbits(there, bitorder="little").view("<u8").astype(np.uint64)
+    counts = np.add.reduceat(there, np.arange(0, len(there), 64), dtype=np.int64)
+    before = np.concatenate(([0], np.cumsum(counts)[:-1])).astype(np.int32)
+    return np.concatenate([file.input[: len(file.words)], file.input[order]]), before, present
 
 
 def _hash_table(words: list[bytes]) -> tuple[np.ndarray, np.ndarray]:
