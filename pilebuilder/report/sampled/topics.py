@@ -8,9 +8,9 @@ another language than English are left out. Training is single-threaded with a f
 
 from __future__ import annotations
 
-import itertools
 import json
 from collections import Counter
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -30,6 +30,8 @@ TRAINED, HELD_OUT = 750, 750
 """Documents of each half of a component's sample, at most."""
 LONGEST = 3_000
 """Words of a document that count; a book is judged by its beginning."""
+CHUNK = 2 << 20
+"""Bytes of text in hand at a time."""
 LEAST_DOCUMENTS, MOST_SHARE, MOST_WORDS = 5, 0.5, 50_000
 TOPICS, RELEVANCE, SHOWN = 16, 0.6, 10
 PASSES, STEPS, CHANGE = 10, 50, 1e-3
@@ -41,10 +43,8 @@ def words(task: Task, work: Workspace) -> None:
     """Words of the documents of some components' samples: one row per document and word, with its count."""
     for number, (component, samples) in enumerate(by_component(task.inputs).items()):
         table = english_only(gathered(work, samples)).slice(0, TRAINED + HELD_OUT)
-        rows = [Counter(found) for found in _documents(table)]
-        content = [(i, word, n) for i, counts in enumerate(rows) for word, n in sorted(counts.items())]
-        facts = {"component": component, "documents": len(rows)}
-        write_table(_columns(content), work.output(f"{number:03}-words.parquet", "topic-words", **facts))
+        facts = {"component": component, "documents": table.num_rows}
+        write_table(counts_of(table), work.output(f"{number:03}-words.parquet", "topic-words", **facts))
 
 
 def english_only(table: pa.Table) -> pa.Table:
@@ -56,43 +56,66 @@ def english_only(table: pa.Table) -> pa.Table:
     return table.filter(pc.equal(pc.fill_null(table.column(LANGUAGE).cast("string"), "en"), "en"))
 
 
-def _columns(content: list[tuple[int, str, int]]) -> pa.Table:
+def counts_of(table: pa.Table) -> pa.Table:
+    """Document (row number), word and count of the words of each document that may enter the dictionary, sorted."""
     import pyarrow as pa
 
-    label = pa.dictionary(pa.int32(), pa.string())
-    return pa.table(
-        {
-            "document": pa.array([c[0] for c in content], pa.int32()),
-            "word": pa.array([c[1] for c in content], pa.string()).dictionary_encode().cast(label),
-            "count": pa.array([c[2] for c in content], pa.int32()),
-        }
-    )
+    numbers: dict[str, int] = {}
+    documents, codes, counts = (np.concatenate(found) for found in zip(*_counted(table, numbers), strict=True))
+    words = sorted(numbers)
+    rank = np.empty(len(words), np.int32)
+    rank[[numbers[word] for word in words]] = np.arange(len(words))
+    ranks = rank[codes]
+    order = np.lexsort((ranks, documents))
+    coded = pa.DictionaryArray.from_arrays(pa.array(ranks[order]), pa.array(words, pa.string()))
+    columns = {"document": documents[order].astype(np.int32), "word": coded, "count": counts[order].astype(np.int32)}
+    return pa.table(columns)
 
 
-def _documents(table: pa.Table) -> list[list[str]]:
-    """The words of each document that may enter the dictionary."""
-    from pilebuilder.kernels import wordbreak
+def _counted(table: pa.Table, numbers: dict[str, int]) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Documents, numbers of words and counts, some documents at a time; new words get the next number."""
+    from pilebuilder.kernels import span_words, wordbreak
 
-    properties, lower = wordbreak.properties(), wordbreak.lower_table()
     data, offsets = text_buffers(table.column("text").combine_chunks())
-    room = int(min(np.diff(offsets).max(initial=0), 20 * LONGEST)) + 1
-    spans, hashes = np.empty((room, 2), np.int64), np.empty(room, np.uint64)
-    known: dict[int, str | None] = {}
-    found = []
-    for start, stop in itertools.pairwise(offsets.tolist()):
-        stop = min(stop, start + 20 * LONGEST)
-        while stop > start and stop < int(offsets[-1]) and data[stop] & 0xC0 == 0x80:
-            stop -= 1
-        n = wordbreak.segment(data, start, stop, properties, lower, True, spans, hashes)
-        document: list[str] = []
-        for i, key in enumerate(hashes[:n].tolist()):
+    starts, stops = np.ascontiguousarray(offsets[:-1], np.int64), _cut(data, offsets)
+    sizes = np.cumsum(stops - starts)
+    known: dict[int, int] = {}
+    first = 0
+    yield (np.zeros(0, np.int64),) * 3
+    while first < len(starts):
+        before = int(sizes[first - 1]) if first else 0
+        last = max(first + 1, int(np.searchsorted(sizes, before + CHUNK, "right")))
+        room = int(sizes[last - 1]) - before + 1
+        spans, hashes, bounds = (
+            np.empty((room, 2), np.int64),
+            np.empty(room, np.uint64),
+            np.zeros(last - first + 1, int),
+        )
+        n = span_words.words(
+            data, starts[first:last], stops[first:last], wordbreak.properties(), wordbreak.lower_table(), spans,
+            hashes, bounds,
+        )  # fmt: skip
+        keys, at, inverse = np.unique(hashes[:n], return_index=True, return_inverse=True)
+        for key, (start, stop) in zip(keys.tolist(), spans[at].tolist(), strict=True):
             if key not in known:
-                known[key] = _word(data[spans[i, 0] : spans[i, 1]].tobytes())
-            word = known[key]
-            if word is not None:
-                document.append(word)
-        found.append(document[:LONGEST])
-    return found
+                word = _word(data[start:stop].tobytes())
+                known[key] = -1 if word is None else numbers.setdefault(word, len(numbers))
+        codes = np.array([known[key] for key in keys.tolist()], np.int64)[inverse]
+        kept = codes >= 0
+        codes, owner = codes[kept], np.repeat(np.arange(first, last), np.diff(bounds))[kept]
+        place = np.arange(len(owner)) - np.searchsorted(owner, owner)
+        pairs, counts = np.unique((owner << 32 | codes)[place < LONGEST], return_counts=True)
+        yield pairs >> 32, pairs & 0xFFFFFFFF, counts
+        first = last
+
+
+def _cut(data: np.ndarray, offsets: np.ndarray) -> np.ndarray:
+    """Where the part of each document ends whose words count: between characters."""
+    stops = np.minimum(offsets[1:], offsets[:-1] + 20 * LONGEST)
+    for row in np.flatnonzero(stops < offsets[1:]).tolist():
+        while stops[row] > offsets[row] and data[stops[row]] & 0xC0 == 0x80:
+            stops[row] -= 1
+    return np.ascontiguousarray(stops, np.int64)
 
 
 def _word(token: bytes) -> str | None:
