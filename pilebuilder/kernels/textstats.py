@@ -110,11 +110,13 @@ class TextStats:
         if name in self._before[0]:
             self._measure_changed(_GROUPS[_OWNER[name]])
             return self._columns[name]
-        group = _OWNER[name]
+        self._measure(_OWNER[name])
+        return self._columns[name]
+
+    def _measure(self, group: str) -> None:
         measured = _MEASURES[group](self)
         for number, column in enumerate(_GROUPS[group]):
             self._columns[column] = np.ascontiguousarray(measured[:, number])
-        return self._columns[name]
 
     def _measure_changed(self, columns: tuple[str, ...]) -> None:
         """Measure the edited texts alone; the others have what they had before."""
@@ -193,7 +195,7 @@ def _measure_words(stats: TextStats) -> np.ndarray:
 
 def _measure_ngrams(stats: TextStats) -> np.ndarray:
     if stats._hashes is None:
-        _measure_words(stats)  # the words are a by-product
+        stats._measure("_words")  # the words themselves are a by-product
     assert stats._hashes is not None
     words, firsts, lasts = stats._hashes
     most = int((lasts - firsts).max(initial=0))
