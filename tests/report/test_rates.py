@@ -84,3 +84,21 @@ def test_a_sample_of_texts_estimates_the_rate_of_all(tmp_path):
     assert low < 0.5 < high
     assert abs(rate - 0.5) < 0.05
     assert abs(excess - 0.25) < 0.05
+
+
+def test_texts_that_two_components_share_are_counted(tmp_path):
+    class Facts:
+        names, shares, from_files = ["a", "b", "c"], {}, False
+
+    bench = Bench(tmp_path)
+    texts = {
+        "a": [f"own {i}" for i in range(60)] + ["both 1", "both 2", "both 2"],
+        "b": [f"other {i}" for i in range(40)] + ["both 1", "both 2"],
+        "c": [f"third {i}" for i in range(10)],
+    }
+    held = {n: bench.run(scan([bench.partition(table(n, t), n)]))["000-repeats.parquet"] for n, t in texts.items()}
+    Facts.repeats = {n: read_table(tmp_path / made.path) for n, made in held.items()}
+    (row,) = repeats.shared_table(Facts).rows
+    assert row == ("a", "b", 2, 3, 3 / 63, 2, 2 / 42)
+    figure = repeats.repeat_figure(Facts)
+    assert "2 documents, 1 texts" in figure.draw(760)

@@ -20,7 +20,10 @@ TOPICS = ["rivers", "stones", "letters", "gardens", "markets", "teachers", "wint
 def corpus(tmp_path_factory):
     """A small corpus with the files that a person uploads beside the shards."""
     root = tmp_path_factory.mktemp("standards")
-    texts = [f"{' '.join(f'{t}{i * k}' for k, t in enumerate(TOPICS))} number {i}" for i in range(80)]
+    texts = [
+        f"{' '.join(f'{t}{i * k}' for k, t in enumerate(TOPICS))} number {i}, jo{i}@mail.example.org"
+        for i in range(80)
+    ]
     (root / "in.jsonl").write_text("".join(json.dumps({"text": t, "id": f"n{i}"}) + "\n" for i, t in enumerate(texts)))
     recipe = {
         "name": "small",
@@ -96,3 +99,51 @@ def test_ten_records_through_croissant_are_those_of_the_shard(corpus, tmp_path):
     found = [record for record, _ in zip(records, range(10), strict=False)]
     assert [r["documents-train/text"].decode() for r in found] == [w["text"] for w in wanted]
     assert [r["documents-train/id"].decode() for r in found] == [w["meta"]["id"] for w in wanted]
+    assert {r["documents-train/split"].decode() for r in found} == {"train"}
+    (first, *_) = dataset.records(record_set="documents-val")
+    assert first["documents-val/split"].decode() == "val"
+
+
+def test_examples_in_croissant_show_no_personal_data(corpus):
+    described = json.loads((corpus / "croissant.json").read_text())
+    (shown,) = [r["examples"] for r in described["recordSet"] if "examples" in r]
+    assert shown
+    assert "<e-mail address>" in json.dumps(shown)
+    assert "@mail" not in json.dumps(shown)
+
+
+def test_statistics_in_croissant_are_those_of_the_shards(corpus):
+    described = json.loads((corpus / "croissant.json").read_text())
+    for split in ("train", "val", "test"):
+        (record,) = [r for r in described["recordSet"] if r["@id"] == f"documents-{split}"]
+        value = {a["name"]: a["value"] for a in record["annotation"]}
+        paths = (corpus / "train").glob("*.zst") if split == "train" else [corpus / f"{split}.jsonl.zst"]
+        sizes = [len(r["text"].encode()) for path in paths for r in lines(path)]
+        assert (value["count"], value["sum-of-text-bytes"]) == (len(sizes), sum(sizes))
+        assert value["mean-of-text-bytes"] == round(sum(sizes) / len(sizes), 2)
+
+
+def test_shards_of_a_corpus_made_elsewhere_load_through_croissant_as_they_lie(tmp_path):
+    """Parquet, which the library reads itself: nothing is unpacked or renamed."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from pilebuilder.build.progress import Quiet
+    from pilebuilder.describe import describe
+
+    folder, out = tmp_path / "c", tmp_path / "out"
+    (folder / "train").mkdir(parents=True)
+    out.mkdir()
+    (out / "recipe.yaml").write_text("report: {topics: false}\n")
+    texts = [f"text {i} about {TOPICS[i % 10]}" for i in range(40)]
+    for k in range(2):
+        pq.write_table(pa.table({"text": texts[k::2]}), folder / "train" / f"0{k}.parquet")
+    pq.write_table(pa.table({"text": ["held out"]}), folder / "val.parquet")
+    papers = describe(folder, out, None, 1, Quiet()).parent / "papers"
+    shutil.copy(papers / "croissant.json", folder / "croissant.json")
+    dataset = mlcroissant.Dataset(jsonld=str(folder / "croissant.json"))
+    assert not dataset.metadata.ctx.issues.errors
+    found = list(dataset.records(record_set="documents-train"))
+    assert sorted(r["documents-train/text"].decode() for r in found) == sorted(texts)
+    assert {r["documents-train/split"].decode() for r in found} == {"train"}
+    assert [r["documents-val/text"].decode() for r in dataset.records(record_set="documents-val")] == ["held out"]

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from pilebuilder.report.cells import visible
 from pilebuilder.report.facts import Facts
 from pilebuilder.report.papers.evidence import Evidence
 from pilebuilder.report.papers.hub import META_TYPES, SPLIT_NAMES, meta_fields, pattern
 from pilebuilder.report.sections.losses import by_reason, losses
+from pilebuilder.report.sections.samples import drawn
 
 Version = Literal["1.0", "1.1"]
 RAI = "http://mlcommons.org/croissant/RAI/1.0"
@@ -49,6 +51,8 @@ CONTEXT: dict[str, Any] = {
     "subField": "cr:subField",
     "transform": "cr:transform",
 }
+EXAMPLES = 3
+"""Documents whose beginnings a description shows."""
 SPLIT_TYPES = {"train": "cr:TrainingSplit", "val": "cr:ValidationSplit", "test": "cr:TestSplit"}
 
 
@@ -82,6 +86,8 @@ def describe(facts: Facts, version: Version, date: str) -> dict[str, Any]:
         result["prov:wasDerivedFrom"] = [
             {"@id": s.card.get("homepage") or f"#{s.slug}", "prov:label": s.name} for s in facts.sources
         ]
+        if corpus["maintainer"]:
+            result["prov:wasAttributedTo"] = {"@type": "prov:Organization", "prov:label": corpus["maintainer"]}
         result["prov:wasGeneratedBy"] = [
             {"@type": "prov:Activity", "@id": f"#{stage}", "prov:label": f"pilebuilder {corpus['tool']}: {stage}"}
             for stage in facts.stages
@@ -143,7 +149,7 @@ def _splits(facts: Facts) -> list[str]:
 
 def record_sets(facts: Facts, version: Version) -> list[dict[str, Any]]:
     """The splits, and the documents of each split."""
-    rows = [{"splits/name": SPLIT_NAMES[s], "splits/url": SPLIT_TYPES[s]} for s in _splits(facts)]
+    rows = [{"splits/name": s, "splits/url": SPLIT_TYPES[s]} for s in _splits(facts)]
     made: list[dict[str, Any]] = [
         {
             "@type": "cr:RecordSet",
@@ -162,6 +168,7 @@ def record_sets(facts: Facts, version: Version) -> list[dict[str, Any]]:
         here = f"documents-{split}"
         fields = [_field(here, "text", "sc:Text", split)]
         fields += [_field(here, name, META_TYPES.get(name, "sc:Text"), split, "meta") for name in meta_fields(facts)]
+        fields.append(_split_field(here, split))
         record: dict[str, Any] = {
             "@type": "cr:RecordSet",
             "@id": here,
@@ -170,16 +177,53 @@ def record_sets(facts: Facts, version: Version) -> list[dict[str, Any]]:
             "field": fields,
         }
         if version == "1.1":
-            n = sum(s["documents"] or 0 for s in facts.shards if s["split"] == split)
-            record["annotation"] = {
-                "@type": "cr:Field",
-                "@id": f"{here}/documents",
-                "name": "documents",
-                "dataType": "sc:Integer",
-                "value": n,
-            }
+            record["annotation"] = statistics(facts, here, split)
+        if shown := examples(facts, here) if split == _splits(facts)[-1] else []:
+            record["examples"] = shown
         made.append(record)
     return made
+
+
+def statistics(facts: Facts, record: str, split: str) -> list[dict[str, Any]]:
+    """Documents and bytes of text of a split, and the mean over them, as fields with a value."""
+    own = [s for s in facts.shards if s["split"] == split]
+    n, size = sum(s["documents"] or 0 for s in own), sum(s["text_bytes"] or 0 for s in own)
+    values: dict[str, int | float] = {"count": n, "sum-of-text-bytes": size}
+    if n:
+        values["mean-of-text-bytes"] = round(size / n, 2)
+    return [
+        {
+            "@type": "cr:Field",
+            "@id": f"{record}/{name}",
+            "name": name,
+            "dataType": "sc:Integer" if isinstance(value, int) else "sc:Float",
+            "value": value,
+        }
+        for name, value in values.items()
+    ]
+
+
+def examples(facts: Facts, record: str) -> list[dict[str, str]]:
+    """Beginnings of drawn documents, personal data masked."""
+    found = [(name, text) for name in facts.names for text in drawn(facts, name)[:1]]
+    return [{f"{record}/text": visible(text.text), f"{record}/pile_set_name": name} for name, text in found[:EXAMPLES]]
+
+
+def _split_field(record: str, split: str) -> dict[str, Any]:
+    """The split that a document is in, read off the path of its shard."""
+    source = {
+        "fileSet": {"@id": f"split-{split}"},
+        "extract": {"fileProperty": "fullpath"},
+        "transform": {"regex": f"({split})(?:/[^/]+|\\.[^/]+)$"},
+    }
+    return {
+        "@type": "cr:Field",
+        "@id": f"{record}/split",
+        "name": "split",
+        "dataType": "sc:Text",
+        "source": source,
+        "references": {"field": {"@id": "splits/name"}},
+    }
 
 
 def _field(record: str, name: str, kind: str, split: str, parent: str = "") -> dict[str, Any]:

@@ -28,7 +28,9 @@ VIEWER_LIMIT = 2_000_000
 
 
 def meta_fields(facts: Facts) -> list[str]:
-    """Fields of ``meta`` in the shards, in order."""
+    """Fields of ``meta`` in the shards, in order; none of a corpus made elsewhere: its records may be of any form."""
+    if facts.from_files:
+        return []
     wanted = (facts.settings.get("shard") or {}).get("meta", ["url", "date", "licence"])
     return ["pile_set_name", "id", *(name.removeprefix("signal.") for name in wanted)]
 
@@ -82,7 +84,7 @@ def front_matter(facts: Facts) -> dict[str, Any]:
         meta = [{"name": n, "dtype": "int64" if n in integer else "string"} for n in meta_fields(facts)]
         data["dataset_info"] = {
             "config_name": "default",
-            "features": [{"name": "text", "dtype": "string"}, {"name": "meta", "struct": meta}],
+            "features": [{"name": "text", "dtype": "string"}, *([{"name": "meta", "struct": meta}] if meta else [])],
             "splits": [{"name": SPLIT_NAMES[s], "num_bytes": size[s], "num_examples": documents[s]} for s in splits],
             "download_size": sum(x["bytes"] for x in facts.shards),
             "dataset_size": sum(size.values()),
@@ -117,8 +119,7 @@ def _body(facts: Facts, tables: dict[str, Any]) -> list[str]:
         "```python\nfrom datasets import load_dataset\n\n"
         + f'train = load_dataset("{name}", split="train", streaming=True)\n```',
         "## Structure",
-        f'Each line is `{{"text": ..., "meta": {{...}}}}`; `meta` holds'
-        f" {', '.join(f'`{f}`' for f in meta_fields(facts))}. {found.splits()}",
+        f"{_record(facts)} {found.splits()}",
         long_documents(facts),
         "## Where it comes from",
         table("components"),
@@ -143,6 +144,14 @@ def _body(facts: Facts, tables: dict[str, Any]) -> list[str]:
         "`reports/index.html` (report), `reports/papers/datasheet.md`, `reports/papers/eu-summary.md`,"
         " `reports/papers/croissant.json`, `reports/papers/NOTICE`.",
     ]
+
+
+def _record(facts: Facts) -> str:
+    """What a record of the files is."""
+    fields = meta_fields(facts)
+    if not fields:
+        return "The text of each record is read from its field `text`; the files were made elsewhere."
+    return f'Each line is `{{"text": ..., "meta": {{...}}}}`; `meta` holds {", ".join(f"`{f}`" for f in fields)}.'
 
 
 def long_documents(facts: Facts) -> str:

@@ -201,7 +201,8 @@ def curve_table(facts: Facts) -> Table | None:
 def section(facts: Facts) -> Section:
     """Duplicates."""
     title = "Duplicates"
-    still = tuple(t for t in (repeats.repeat_table(facts), repeats.frequent_table(facts)) if t)
+    made = (repeats.repeat_table(facts), repeats.repeat_figure(facts), repeats.shared_table(facts))
+    still = tuple(block for block in (*made, repeats.frequent_table(facts)) if block)
     if "dedup" in facts.off:
         gap = Prose(text=f"{not_measured('the recipe turns dedup off')}: near-duplicates.", warning=True)
         return Section(name="duplicates", title=title, lead="", blocks=(*still, gap))

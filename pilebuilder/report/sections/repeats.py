@@ -5,17 +5,18 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from pilebuilder.report.cells import TOO_FEW_DOCUMENTS, Cell, not_measured, shorten, too_few
+from pilebuilder.report import charts
+from pilebuilder.report.cells import TOO_FEW_DOCUMENTS, Cell, enough, not_measured, shorten, too_few
 from pilebuilder.report.facts import Facts
 from pilebuilder.report.stats import NORMAL_95
-from pilebuilder.report.table import Column, Table
+from pilebuilder.report.table import Column, Figure, Table
 
 if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
 
 KINDS = {"text": "Text", "url": "Web address"}
-SHOWN, CUT = 10, 100
+SHOWN, CUT, SHOWN_PAIRS = 10, 100, 200
 WHOLE = "Whole"
 SPAN = 1 << 64
 
@@ -106,6 +107,88 @@ def repeat_table(facts: Facts) -> Table:
         if all(s >= 1 for s in shares.values())
         else "texts and addresses whose digest falls below a share that leaves about 50,000 of each component",
         interval="95 %, of a ratio over sampled texts; none where all were looked at",
+    )
+
+
+def repeat_figure(facts: Facts) -> Figure | None:
+    """Documents that share their text with another, and the texts they share, by component."""
+    rows = []
+    for name, table in facts.repeats.items():
+        documents = counts(table, "text")[1]
+        several = documents[documents > 1]
+        if len(several) and int(documents.sum()) >= TOO_FEW_DOCUMENTS:
+            rows.append((name, int(several.sum()), len(several)))
+    if not rows:
+        return None
+    rows.sort(key=lambda r: (-r[1], r[0]))
+
+    def draw(width: int) -> str:
+        made = [
+            charts.Bar(
+                name,
+                (
+                    charts.Part(groups, "c1", f"{name}: {groups:,} texts"),
+                    charts.Part(n - groups, "loss", f"{name}: {n:,}"),
+                ),
+                f"{n:,} documents, {groups:,} texts",
+            )
+            for name, n, groups in rows
+        ]
+        key = [("c1", "texts: one document of each"), ("loss", "further copies")]
+        return charts.bars(width, made, label="Documents that share their text", title="documents", key=key)
+
+    return Figure(
+        name="repeats",
+        title="Documents that share their text with another",
+        subtitle="Byte by byte, of the documents looked at; components with any.",
+        draw=draw,
+        table="repeats",
+        alt=f"Most in {rows[0][0]}: {rows[0][1]:,} documents of {rows[0][2]:,} texts.",
+    )
+
+
+def shared_table(facts: Facts) -> Table | None:
+    """Texts that stand in two components: overlap that no component shows alone."""
+    import numpy as np
+
+    held = {name: counts(table, "text") for name, table in facts.repeats.items()}
+    share = min((float(facts.shares.get(name, 1.0)) for name in held), default=1.0)
+    kept = {}
+    for name, (digests, documents) in held.items():
+        chosen = digests < np.uint64(int(share * SPAN)) if share < 1 else np.ones(len(digests), bool)
+        kept[name] = (digests[chosen], documents[chosen])
+    rows: list[tuple[Cell, ...]] = []
+    names = [n for n in facts.names if n in kept]
+    for i, one in enumerate(names):
+        for other in names[i + 1 :]:
+            _, at, there = np.intersect1d(kept[one][0], kept[other][0], return_indices=True)
+            if len(at):
+                mine, theirs = int(kept[one][1][at].sum()), int(kept[other][1][there].sum())
+                of = (int(kept[one][1].sum()), int(kept[other][1].sum()))
+                parts = (enough(of[0], mine / of[0]), enough(of[1], theirs / of[1]))
+                rows.append((one, other, len(at), mine, parts[0], theirs, parts[1]))
+    if len(names) < 2:
+        return None
+    rows.sort(key=lambda r: (-int(str(r[2])), str(r[0]), str(r[1])))
+    return Table(
+        name="shared-texts",
+        title="Texts that stand in two components",
+        definition="A15",
+        columns=(
+            Column(key="first", title="Component", kind="name"),
+            Column(key="second", title="and component"),
+            Column(key="texts", title="Same texts", kind="count"),
+            Column(key="first_documents", title="Documents", kind="count", group="Of the first"),
+            Column(key="first_share", title="Share", kind="share", group="Of the first"),
+            Column(key="second_documents", title="Documents", kind="count", group="Of the second"),
+            Column(key="second_share", title="Share", kind="share", group="Of the second"),
+        ),
+        rows=tuple(rows[:SHOWN_PAIRS]),
+        fold=12,
+        note="Byte by byte (by digest). "
+        + ("No two components share a text." if not rows else f"{len(rows):,} pairs of components share a text."),
+        weighting="per document",
+        sample="all documents" if share >= 1 else f"texts whose digest falls below {share:.2%} of its range",
     )
 
 
