@@ -95,7 +95,18 @@ def allowed(
 
 def in_clusters(label: np.ndarray, keys: Sequence[np.ndarray], tie: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Rows in order of cluster, best first, and the ends of the clusters. `tie` tells equal ids apart."""
-    order = np.lexsort((tie, *reversed(keys), label))
-    sorted_labels = label[order]
-    ends = np.append(np.flatnonzero(sorted_labels[1:] != sorted_labels[:-1]) + 1, len(order)) if len(order) else order
+    order = np.argsort(label, kind="stable")
+    group = label[order]
+    ends = np.append(np.flatnonzero(group[1:] != group[:-1]) + 1, len(order)) if len(order) else order
+    at = np.arange(len(order))
+    for key in (*keys, tie):  # each one orders only what the ones before left equal
+        value = key[order[at]]
+        if not len(at) or np.all(value == value[0]):
+            continue
+        by = np.lexsort((value, group))
+        order[at] = order[at[by]]
+        same = (group[by][1:] == group[by][:-1]) & (value[by][1:] == value[by][:-1])
+        group = np.append(0, np.cumsum(~same))
+        equal = np.append(False, same) | np.append(same, False)
+        at, group = at[equal], group[equal]
     return order, ends

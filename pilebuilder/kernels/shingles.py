@@ -10,6 +10,7 @@ Kernels read texts in blocks of about `BLOCK` bytes: many short texts (`next_tex
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import numpy as np
@@ -192,8 +193,24 @@ def shingle_count(words: Any, ngram: Any) -> Any:
     return words - ngram + 1 if words >= ngram else min(words, 1)
 
 
+class _Held(threading.local):
+    """Work arrays of each thread: made anew for each call, their pages would cost as much as a thousand texts."""
+
+    def __init__(self) -> None:
+        self.arrays: dict[int, tuple[np.ndarray, ...]] = {}
+
+
+_held = _Held()
+
+
 def workspace(ngram: int) -> tuple[np.ndarray, ...]:
-    """Arrays for `next_shingles`: folded bytes, word hashes, hashes, state, word edges. One set per thread."""
+    """This thread's arrays for `next_shingles`: folded bytes, word hashes, hashes, state, word edges."""
+    if ngram not in _held.arrays:
+        _held.arrays[ngram] = _workspace(ngram)
+    return _held.arrays[ngram]
+
+
+def _workspace(ngram: int) -> tuple[np.ndarray, ...]:
     # A block folds to at most 5/3 of its bytes (a Han character of 3 bytes gains two separators); words need 2 bytes.
     folded = 3 * BLOCK + WORD_BYTES + 256
     return (

@@ -10,10 +10,10 @@ from numba import types
 from pilebuilder.kernels.clusters import ALLOWED, COMPONENTS, INDEX, INT64S, find, unite
 from pilebuilder.kernels.jit import kernel
 
-U32 = np.uint32
+U = np.uint64
 SET = types.Array(types.uint32, 1, "C", readonly=True)
-SLOTS = types.Array(types.uint32, 1, "C")
-STAMPS = types.Array(types.int32, 1, "C")
+OUT = types.Array(types.uint32, 1, "C")
+SLOTS = types.Array(types.uint64, 1, "C")
 FLOATS = types.Array(types.float64, 1, "C")
 
 WHOLE_GROUP = 64
@@ -23,7 +23,7 @@ RIVALS = 1024
 """Survivors of one cluster that a text is compared with when each removal must be similar to its survivor."""
 
 
-@kernel(types.void(SET, INT64S, INT64S, SLOTS, types.int64))
+@kernel(types.void(SET, INT64S, INT64S, OUT, types.int64))
 def gather(values: Any, starts: Any, stops: Any, out: Any, at: Any) -> None:
     """Copy the pieces ``values[starts[k]:stops[k]]`` one after the other into `out` from `at` on."""
     for k in range(len(starts)):
@@ -32,41 +32,44 @@ def gather(values: Any, starts: Any, stops: Any, out: Any, at: Any) -> None:
             at += 1
 
 
-@kernel(types.uint32(SET, types.int64, types.int64, SLOTS, STAMPS, types.int32))
-def _load(hashes: Any, start: Any, stop: Any, slots: Any, stamps: Any, stamp: Any) -> Any:
-    """Put a set into the table; returns the mask of the part of the table that it uses."""
+SPARSE = 1 << 11
+"""Sets of at most so many hashes fill an eighth of their table or less: it stays in the nearest cache all the same."""
+
+
+@kernel(types.int64(types.int64), inline="always")
+def _table_size(count: Any) -> Any:
+    """Slots (a power of two) of the table of a set."""
     size = 64
-    while size < 2 * (stop - start):
+    while size < (8 if count <= SPARSE else 2) * count:
         size *= 2
-    mask = U32(size - 1)
+    return size
+
+
+@kernel(types.uint64(SET, types.int64, types.int64, SLOTS, types.uint64))
+def _load(hashes: Any, start: Any, stop: Any, slots: Any, stamp: Any) -> Any:
+    """Put a set into the table, each hash below the stamp; returns the mask of the part of the table that it uses."""
+    mask = U(_table_size(stop - start) - 1)
     for k in range(start, stop):
-        h = hashes[k]
-        slot = h & mask
-        while stamps[slot] == stamp:
-            slot = (slot + U32(1)) & mask
-        stamps[slot] = stamp
-        slots[slot] = h
+        entry = U(hashes[k]) | (stamp << U(32))
+        slot = entry & mask
+        while slots[slot] >> U(32) == stamp:
+            slot = (slot + U(1)) & mask
+        slots[slot] = entry
     return mask
 
 
-@kernel(
-    types.int64(SET, types.int64, types.int64, SLOTS, STAMPS, types.int32, types.uint32, types.int64),
-)
-def _shared(hashes: Any, start: Any, stop: Any, slots: Any, stamps: Any, stamp: Any, mask: Any, needed: Any) -> Any:
+@kernel(types.int64(SET, types.int64, types.int64, SLOTS, types.uint64, types.uint64, types.int64))
+def _shared(hashes: Any, start: Any, stop: Any, slots: Any, stamp: Any, mask: Any, needed: Any) -> Any:
     """How many of the hashes are in the table; -1 as soon as `needed` cannot be reached any more."""
-    found = 0
-    spare = (stop - start) - needed
+    found, spare = 0, (stop - start) - needed
     for k in range(start, stop):
-        h = hashes[k]
-        slot = h & mask
-        while stamps[slot] == stamp and slots[slot] != h:
-            slot = (slot + U32(1)) & mask
-        if stamps[slot] == stamp:
-            found += 1
-        else:
-            spare -= 1
-            if spare < 0:
-                return -1
+        entry = U(hashes[k]) | (stamp << U(32))
+        slot = entry & mask
+        while slots[slot] != entry and slots[slot] >> U(32) == stamp:
+            slot = (slot + U(1)) & mask
+        found += slots[slot] == entry
+        if k + 1 - start - found > spare:
+            return -1
     return found
 
 
@@ -82,12 +85,12 @@ def _sampled(hashes: Any, start: Any, stop: Any, limit: Any) -> Any:
 @kernel(
     types.float64(
         SET, INT64S, INT64S, types.int64, types.int64, types.float64, types.float64,
-        SLOTS, STAMPS, types.int32, types.uint32,
+        SLOTS, types.uint64, types.uint64,
     )
 )  # fmt: skip
 def _similarity(
     hashes: Any, bounds: Any, limits: Any, i: Any, j: Any, jaccard: Any, containment: Any,
-    slots: Any, stamps: Any, stamp: Any, mask: Any,
+    slots: Any, stamp: Any, mask: Any,
 ) -> Any:  # fmt: skip
     """Jaccard similarity of set j with set i, which is in the table; -1 when neither bound is reached.
 
@@ -106,17 +109,17 @@ def _similarity(
         return -1.0
     stop_early = limits[i] == limits[j]
     found = _shared(
-        hashes, bounds[j], bounds[j + 1], slots, stamps, stamp, mask, needed if stop_early else 0
+        hashes, bounds[j], bounds[j + 1], slots, stamp, mask, needed if stop_early else 0
     )  # fmt: skip
     if found < needed or a + b == found:
         return -1.0
     return found / (a + b - found)
 
 
-@kernel(types.int64(INT64S, INT64S, SET, INT64S, INT64S, types.float64, types.float64, INDEX, SLOTS, STAMPS, INDEX))
+@kernel(types.int64(INT64S, INT64S, SET, INT64S, INT64S, types.float64, types.float64, INDEX, SLOTS, INDEX))
 def _verify(
     members: Any, ends: Any, hashes: Any, bounds: Any, limits: Any, jaccard: Any, containment: Any,
-    parent: Any, slots: Any, stamps: Any, leaders: Any,
+    parent: Any, slots: Any, leaders: Any,
 ) -> Any:  # fmt: skip
     """Join the members of candidate groups whose similarity is proven; returns the number of comparisons.
 
@@ -125,7 +128,7 @@ def _verify(
     component of their own, so that a million copies cost a million comparisons.
     """
     compared = 0
-    stamp = np.int32(0)
+    stamp = U(0)
     start = 0
     for group in range(len(ends)):
         stop = ends[group]
@@ -134,7 +137,7 @@ def _verify(
         for k in range(start, stop):
             i = members[k]
             loaded, joined = False, False
-            mask = U32(0)
+            mask = U(0)
             limit = k - start if whole else min(count, LEADERS) + 1
             for n in range(limit):
                 if whole:
@@ -150,10 +153,10 @@ def _verify(
                     continue
                 if not loaded:
                     loaded = True
-                    stamp += np.int32(1)
-                    mask = _load(hashes, bounds[i], bounds[i + 1], slots, stamps, stamp)
+                    stamp += U(1)
+                    mask = _load(hashes, bounds[i], bounds[i + 1], slots, stamp)
                 compared += 1
-                if _similarity(hashes, bounds, limits, i, j, jaccard, containment, slots, stamps, stamp, mask) >= 0:
+                if _similarity(hashes, bounds, limits, i, j, jaccard, containment, slots, stamp, mask) >= 0:
                     unite(parent, i, j)
                     joined = True
                     if not whole:
@@ -165,27 +168,24 @@ def _verify(
     return compared
 
 
-@kernel(types.void(INT64S, INT64S, SET, INT64S, INT64S, SLOTS, STAMPS, FLOATS))
-def _similarities(
-    first: Any, second: Any, hashes: Any, bounds: Any, limits: Any, slots: Any, stamps: Any, out: Any
-) -> None:
-    stamp = np.int32(0)
+@kernel(types.void(INT64S, INT64S, SET, INT64S, INT64S, SLOTS, FLOATS))
+def _similarities(first: Any, second: Any, hashes: Any, bounds: Any, limits: Any, slots: Any, out: Any) -> None:
+    stamp = U(0)
     loaded = np.int64(-1)
-    mask = U32(0)
+    mask = U(0)
     for k in range(len(out)):
         i, j = first[k], second[k]
         if i != loaded:
             loaded = i
-            stamp += np.int32(1)
-            mask = _load(hashes, bounds[i], bounds[i + 1], slots, stamps, stamp)
-        out[k] = max(0.0, _similarity(hashes, bounds, limits, i, j, 0.0, 2.0, slots, stamps, stamp, mask))
+            stamp += U(1)
+            mask = _load(hashes, bounds[i], bounds[i + 1], slots, stamp)
+        out[k] = max(0.0, _similarity(hashes, bounds, limits, i, j, 0.0, 2.0, slots, stamp, mask))
 
 
-def slots_for(bounds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Hash table for the largest of these sets: slots and stamps."""
+def slots_for(bounds: np.ndarray) -> np.ndarray:
+    """Hash table for the largest of these sets."""
     largest = int(np.diff(bounds).max(initial=0))
-    size = 1 << max(6, (2 * largest).bit_length())
-    return np.zeros(size, np.uint32), np.zeros(size, np.int32)
+    return np.zeros(max(_table_size(largest), _table_size(min(largest, SPARSE))), np.uint64)
 
 
 def verify(
@@ -204,11 +204,11 @@ def verify(
     `members[ends[g-1]:ends[g]]` are candidate group g; set i is ``hashes[bounds[i]:bounds[i+1]]``, distinct, all of
     those up to `limits[i]`. `parent` is a union-find forest, at first ``np.arange``; `flatten` it at the end.
     """
-    slots, stamps = slots_for(bounds)
+    slots = slots_for(bounds)
     bar = 2.0 if containment is None else containment
     leaders = np.zeros(LEADERS, np.int64)
     return int(
-        _verify(members, ends, hashes, bounds, limits, jaccard, bar, parent, slots, stamps, leaders)
+        _verify(members, ends, hashes, bounds, limits, jaccard, bar, parent, slots, leaders)
     )  # fmt: skip
 
 
@@ -217,34 +217,34 @@ def similarities(
 ) -> np.ndarray:
     """Jaccard similarity of set pairs (float64); fastest when equal values of `first` stand together."""
     out = np.zeros(len(first), np.float64)
-    slots, stamps = slots_for(bounds)
-    _similarities(first, second, hashes, bounds, limits, slots, stamps, out)
+    slots = slots_for(bounds)
+    _similarities(first, second, hashes, bounds, limits, slots, out)
     return out
 
 
 @kernel(
     types.void(
         INT64S, INT64S, COMPONENTS, ALLOWED, SET, INT64S, INT64S, types.float64, types.float64,
-        SLOTS, STAMPS, INDEX, INDEX,
+        SLOTS, INDEX, INDEX,
     )
 )  # fmt: skip
 def _choose_similar(
     order: Any, ends: Any, component: Any, allowed: Any, hashes: Any, bounds: Any, limits: Any, jaccard: Any,
-    containment: Any, slots: Any, stamps: Any, kept: Any, replaced: Any,
+    containment: Any, slots: Any, kept: Any, replaced: Any,
 ) -> None:  # fmt: skip
     """As `_choose`, but a document leaves only for a survivor that it is similar to itself."""
-    stamp = np.int32(0)
+    stamp = U(0)
     start = 0
     for group in range(len(ends)):
         count = 0
         for k in range(start, ends[group]):
             i = order[k]
-            stamp += np.int32(1)
-            mask = _load(hashes, bounds[i], bounds[i + 1], slots, stamps, stamp)
+            stamp += U(1)
+            mask = _load(hashes, bounds[i], bounds[i + 1], slots, stamp)
             for n in range(min(count, RIVALS)):
                 j = kept[(count - 1 - n) % len(kept)] if count > RIVALS else kept[n]
                 if allowed[component[i], component[j]] and (
-                    _similarity(hashes, bounds, limits, i, j, jaccard, containment, slots, stamps, stamp, mask) >= 0
+                    _similarity(hashes, bounds, limits, i, j, jaccard, containment, slots, stamp, mask) >= 0
                 ):
                     replaced[i] = j
                     break
@@ -271,6 +271,6 @@ def choose_similar(
     longest = int(np.diff(ends, prepend=0).max(initial=0))
     _choose_similar(
         order, ends, component, allowed, hashes, bounds, limits, jaccard,
-        2.0 if containment is None else containment, *slots_for(bounds), np.zeros(longest + 1, np.int64), replaced,
+        2.0 if containment is None else containment, slots_for(bounds), np.zeros(longest + 1, np.int64), replaced,
     )  # fmt: skip
     return replaced
