@@ -11,7 +11,7 @@ from pilebuilder.task import Artifact, Manifest, Phases, Task, View, batches
 if TYPE_CHECKING:
     from pilebuilder.report.stage import Config
 
-CODE = "report/8"
+CODE = "report/9"
 MERGED_AT_ONCE = 64
 """Summaries that one merge task adds up; more of them make more rounds."""
 LEDGER_BYTES = 32 << 20

@@ -148,11 +148,13 @@ def test_sizes_weights_and_what_each_stage_removed(tables):
         assert found["weight"] == raw[name] * EPOCHS[name] / total
         assert found["documents"] == len(distinct(name))
         assert found["mean_document_bytes"] == raw[name] / len(distinct(name))
-        assert found["removed_dedup"] == (50 / 300 if name == "Web" else 0)
-        assert found["removed_read"] == found["removed_filter"] == 0
+        gone = row(tables["removed-by-stage"], component=name)
+        assert gone["in_dedup"] == 300
+        assert gone["removed_dedup"] == (50 / 300 if name == "Web" else 0)
+        assert gone["removed_read"] == gone["removed_filter"] == 0
     whole = row(tables["components"], component="Total")
     assert (whole["raw_bytes"], whole["documents"]) == (sum(raw.values()), 850)
-    assert whole["removed_dedup"] == 50 / 900
+    assert row(tables["removed-by-stage"], component="Total")["removed_dedup"] == 50 / 900
     assert [r["holds"] for r in tables["identities"]["rows"]] == [True] * 5
 
 

@@ -26,8 +26,8 @@ CLASS_OF = {
         ("OpenSubtitles", "Ubuntu IRC", "EuroParl", "YoutubeSubtitles", "HackerNews", "Enron Emails"), "dialogue"
     ),
 }
-STAGES = {"read": "in reading", "filter": "by filters", "dedup": "as copies", "mix": "by the mix"}
-"""Stages that remove documents, and how the component table calls what they removed."""
+STAGES = {"read": "Reading", "filter": "Filters", "dedup": "Deduplication", "mix": "Mix"}
+"""Stages that remove documents."""
 PREPARED = ("Books3", "Gutenberg (PG-19)", "OpenSubtitles", "DM Mathematics", "EuroParl", "Enron Emails")
 """Components that the Pile's table 1 marks with a dagger: used with minimal preprocessing from prior work."""
 DRAWN = 25
@@ -90,16 +90,6 @@ def _lost(facts: Facts, name: str) -> dict[str, tuple[int, int]]:
     return {stage: (c.seen, c.seen - c.kept) for stage, c in counts.items() if c is not None}
 
 
-def _shares(parts: Sequence[Part]) -> tuple[Cell, ...]:
-    """Share that each stage removed of what entered it, over some components."""
-    found: list[Cell] = []
-    for stage in STAGES:
-        held = [p.lost[stage] for p in parts if stage in p.lost]
-        seen = sum(n for n, _ in held)
-        found.append(enough(seen, sum(n for _, n in held) / seen) if seen else None)
-    return tuple(found)
-
-
 def component_table(parts: Sequence[Part], title: str = "Components of the corpus") -> Table:
     """The Pile's table 1, with documents, tokens and losses added."""
     share = weights(parts)
@@ -117,7 +107,6 @@ def component_table(parts: Sequence[Part], title: str = "Components of the corpu
             p.documents,
             p.raw / p.documents if p.documents else None,
             p.tokens,
-            *_shares([p]),
             p.licence or Gap("not stated"),
         )
         for p in parts
@@ -140,17 +129,14 @@ def component_table(parts: Sequence[Part], title: str = "Components of the corpu
                 Column(key="documents", title="Documents", kind="count"),
                 Column(key="mean_document_bytes", title="Mean document", kind="bytes"),
                 Column(key="tokens", title="Tokens", kind="count"),
-                *(Column(key=f"removed_{s}", title=t, kind="share", group="Removed") for s, t in STAGES.items()),
                 Column(key="licence", title="Licence", kind="text"),
             ),
             rows=rows,
-            totals=((*total, gap if gap is not None else sum(counted), *_shares(parts), None),),
+            totals=((*total, gap if gap is not None else sum(counted), None),),
             note="Raw size is the UTF-8 text after cleaning, filtering and deduplication, before epochs and before the"
             " holdout. Effective size is raw size times epochs; weight is the share of the total effective size."
             " Realised epochs are copies written to the training shards over distinct training documents. Tokens count"
-            " all splits with their copies. Removed is the share of the records that entered a stage and did not leave"
-            " it as documents; what was read and is no document of its kind counts too. A licence in words stands on"
-            " the page of consent and licences.",
+            " all splits with their copies. A licence in words stands on the page of consent and licences.",
             weighting="sizes are sums over documents; weights by effective bytes",
         )
     )
@@ -158,7 +144,7 @@ def component_table(parts: Sequence[Part], title: str = "Components of the corpu
 
 def _known(table: Table) -> Table:
     """Without the columns that no row has a value in: a corpus made elsewhere has no stages and no mix."""
-    recorded = {"realised_epochs", *(f"removed_{stage}" for stage in STAGES)}
+    recorded = {"realised_epochs"}
     used = {c.key for i, c in enumerate(table.columns) if any(row[i] is not None for row in table.rows)}
     kept = [i for i, c in enumerate(table.columns) if c.key not in recorded or c.key in used]
     if not table.rows or len(kept) == len(table.columns):
@@ -174,6 +160,41 @@ def _known(table: Table) -> Table:
         rows=tuple(map(cut, table.rows)),
         totals=tuple(map(cut, table.totals)),
         note=f"{table.note} Not measured, since no build recorded it: {gone}.",
+    )
+
+
+def removed_table(facts: Facts, parts: Sequence[Part]) -> Table | None:
+    """What each stage removed of what entered it."""
+    if not any(p.lost for p in parts):
+        return None
+    stages = [stage for stage in STAGES if any(stage in p.lost for p in parts)]
+
+    def row(name: str, held: Sequence[Part]) -> tuple[Cell, ...]:
+        seen = [sum(p.lost[s][0] for p in held if s in p.lost) for s in stages]
+        gone = [sum(p.lost[s][1] for p in held if s in p.lost) for s in stages]
+        cells = [(n, enough(n, k / n) if n else None) for n, k in zip(seen, gone, strict=True)]
+        return (name, *(value for pair in cells for value in pair))
+
+    return Table(
+        name="removed-by-stage",
+        title="What each stage removed",
+        definition="A1",
+        columns=(
+            Column(key="component", title="Component", kind="name"),
+            *(
+                column
+                for s in stages
+                for column in (
+                    Column(key=f"in_{s}", title="In", kind="count", group=STAGES[s]),
+                    Column(key=f"removed_{s}", title="Removed", kind="share", group=STAGES[s]),
+                )
+            ),
+        ),
+        rows=tuple(row(p.name, [p]) for p in parts),
+        totals=(row("Total", parts),),
+        note="In counts the records or documents that entered the stage; removed is the share that did not leave it as"
+        " documents. What was read and is no document of its kind counts as removed in reading.",
+        weighting="per record, per document",
     )
 
 
@@ -367,6 +388,7 @@ def section(facts: Facts) -> Section:
         lead=lead,
         blocks=(
             component_table(parts),
+            *([gone] if (gone := removed_table(facts, parts)) else []),
             *([warning] if empty else []),
             *([size_figure(parts), treemap_figure(facts, parts)] if total else []),
             *([beside] if beside else []),

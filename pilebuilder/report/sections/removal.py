@@ -48,6 +48,10 @@ def counts(facts: Facts) -> Held:
     return {name: read(counters) for name, counters in facts.removal.items()}
 
 
+FOLDED = 24
+"""Rows of rules and groups that a page shows at once."""
+
+
 def axes_of(held: Held) -> list[tuple[str, str]]:
     """Axis and group, the languages last, most documents first among these."""
     found = [(axis, group) for axis, group, _ in flat()]
@@ -127,7 +131,7 @@ def effect_table(name: str, title: str, effects: list[Effect], note: str) -> Tab
             Column(key="ratio_high", title="high", kind="number", group="Against others, same component and length"),
         ),
         rows=(*valued, *rest),
-        fold=len(valued) if valued else 3,
+        fold=min(len(valued), FOLDED) if valued else 3,
         note=note + (" Groups with too few documents come last." if rest else ""),
         weighting="per document",
         sample="documents as read, uniform by document within component",
@@ -259,6 +263,9 @@ def section(facts: Facts) -> Section:
             effect_table("removal-by-group", "Removal of each group, all rules together", whole, note),
             component_table(held, groups, [n for n in facts.names if n in held]),
             effect_table("removal-by-rule", "Every rule and group with enough documents", ordered, note),
-            Prose(text=f"Terms, whole words, case folded: {terms}. Dialect markers occur outside their dialect too."),
+            Prose(
+                text=f"Terms, whole words, case folded: {terms}. Dialect markers occur outside their dialect too.",
+                remark=True,
+            ),
         ),
     )

@@ -6,10 +6,10 @@ import math
 from typing import TYPE_CHECKING
 
 from pilebuilder.report import charts
-from pilebuilder.report.cells import TOO_FEW_DOCUMENTS, Cell, enough, not_measured, shorten, too_few
+from pilebuilder.report.cells import TOO_FEW_DOCUMENTS, Cell, Gap, enough, many, not_measured, shorten, too_few
 from pilebuilder.report.facts import Facts
 from pilebuilder.report.stats import NORMAL_95
-from pilebuilder.report.table import Column, Figure, Table
+from pilebuilder.report.table import Column, Figure, Prose, Table
 
 if TYPE_CHECKING:
     import numpy as np
@@ -93,7 +93,8 @@ def repeat_table(facts: Facts) -> Table:
             Column(key="excess", title="Documents", kind="count", group="Beyond the first copy"),
             Column(key="excess_rate", title="Share", kind="share", group="Beyond the first copy"),
         ),
-        rows=tuple(rows),
+        rows=tuple(sorted(rows, key=_rank)),
+        fold=max(4, sum(bool(r[3]) or r[1] == WHOLE for r in rows)),
         note="Counted on the documents"
         + (
             " of the files, copies for epochs included."
@@ -147,7 +148,12 @@ def repeat_figure(facts: Facts) -> Figure | None:
     )
 
 
-def shared_table(facts: Facts) -> Table | None:
+def _rank(row: tuple[Cell, ...]) -> tuple[bool, bool, bool]:
+    """The whole corpus first, then components with repeats, then those without, then those without a value."""
+    return (row[1] != WHOLE, not row[3], any(isinstance(v, Gap) for v in row))
+
+
+def shared_table(facts: Facts) -> Table | Prose | None:
     """Texts that stand in two components: overlap that no component shows alone."""
     import numpy as np
 
@@ -169,6 +175,8 @@ def shared_table(facts: Facts) -> Table | None:
                 rows.append((one, other, len(at), mine, parts[0], theirs, parts[1]))
     if len(names) < 2:
         return None
+    if not rows:
+        return Prose(text="No text stands in two components, byte by byte.")
     rows.sort(key=lambda r: (-int(str(r[2])), str(r[0]), str(r[1])))
     return Table(
         name="shared-texts",
@@ -185,8 +193,7 @@ def shared_table(facts: Facts) -> Table | None:
         ),
         rows=tuple(rows[:SHOWN_PAIRS]),
         fold=12,
-        note="Byte by byte (by digest). "
-        + ("No two components share a text." if not rows else f"{len(rows):,} pairs of components share a text."),
+        note=f"Byte by byte (by digest). {many(len(rows), 'pair')} of components with a common text.",
         weighting="per document",
         sample="all documents" if share >= 1 else f"texts whose digest falls below {share:.2%} of its range",
     )
