@@ -8,12 +8,16 @@ import unicodedata
 import numpy as np
 from numba import types
 
-from pilebuilder.kernels.jit import BYTES, INT64S, kernel
+from pilebuilder.kernels.jit import BYTES, INT64S, address, kernel, load8, store8
 from pilebuilder.kernels.unicode import stored
+from pilebuilder.kernels.wordstats import letters as ascii_letters
 
 LETTER, JOINER, UPPER, LOWER = 1, 2, 4, 8
 LAST = 0x32400
 """Code points from here on are no letters of any living script (CJK extensions end before it)."""
+_CASE = np.uint64(0x2020202020202020)
+SLACK = 8
+"""Bytes behind what is written that may be overwritten."""
 SEEK = 64
 """Bytes that a window may skip to begin at a word; scripts without spaces then begin at a code point."""
 
@@ -76,12 +80,27 @@ def copy_letters(data, start, stop, end, budget, classes, lower, out, place):  #
 
     A word all in capitals is lower-cased (a language model knows few of those). A word that begins before `stop` is
     copied to its own end, but not past `end` or the budget. Returns the new `place`; a trailing space is left in.
+    `out` has `SLACK` more bytes than are needed.
     """
+    source, target, size_of_data = address(data), address(out), len(data)
     limit = place + budget
     word = np.int64(-1)  # where the open word begins in `out`
     seen = np.uint8(0)
     at = start
     while at < end and (at < stop or word >= 0):
+        if at + 8 <= size_of_data:
+            x = load8(source, at)
+            count = min(ascii_letters(x), end - at)
+            if count > 0 and place + count < limit:  # letters of ASCII, as many as stand here
+                if word < 0:
+                    word = place
+                    seen = np.uint8(0)
+                cases = _CASE if count == 8 else _CASE & ((np.uint64(1) << np.uint64(8 * count)) - np.uint64(1))
+                seen |= np.uint8(LOWER if x & cases else 0) | np.uint8(UPPER if ~x & cases else 0)
+                store8(target, place, x)
+                place += count
+                at += count
+                continue
         lead = data[at]
         if lead < 0x80:
             size = 1
@@ -133,7 +152,8 @@ def copy_letters(data, start, stop, end, budget, classes, lower, out, place):  #
 def sample_letters(data, offsets, budget, windows, classes, lower, out, out_offsets):  # type: ignore[no-untyped-def]
     """Letters of each document: all of a short one, else `windows` evenly spaced pieces of budget/windows bytes.
 
-    `out` must hold, per document, min(its bytes, budget) + windows + 1 bytes; `out_offsets` [n + 1] gets the bounds.
+    `out` must hold, per document, min(its bytes, budget) + windows + 1 bytes, and `SLACK`; `out_offsets` [n + 1] gets
+    the bounds.
     """
     place = np.int64(0)
     out_offsets[0] = 0
@@ -162,7 +182,7 @@ def sample_letters(data, offsets, budget, windows, classes, lower, out, out_offs
 def letters(data: np.ndarray, offsets: np.ndarray, budget: int, windows: int = 4) -> tuple[np.ndarray, np.ndarray]:
     """UTF-8 bytes and offsets of the scoring text of each document (at most about `budget` bytes each)."""
     offsets = np.ascontiguousarray(offsets, np.int64)
-    room = np.minimum(np.diff(offsets), budget).sum() + (windows + 2) * len(offsets)
+    room = np.minimum(np.diff(offsets), budget).sum() + (windows + 2) * len(offsets) + SLACK
     out, out_offsets = np.empty(int(room), np.uint8), np.zeros(len(offsets), np.int64)
     sample_letters(data, offsets, budget, windows, letter_classes(), lower_codes(), out, out_offsets)
     return out[: out_offsets[-1]], out_offsets

@@ -2,7 +2,8 @@
 
 The same work for both: read, repair mojibake, keep English, Gopher repetition and quality, C4, FineWeb, MinHash
 deduplication (14 bands of 8), GPT-2 tokens in Megatron's layout. Ours is the command as a user runs it
-(``pilebuilder tokenize RECIPE``), one worker; it writes partitions, ledger and shards besides. datatrove is a script of
+(``pilebuilder tokenize RECIPE``), one worker; it writes partitions, ledger and shards besides, and measures nothing for
+a report, which the recipe turns off. datatrove is a script of
 its own steps in one process, with the same language model.
 
 Figures are CPU seconds of whole process trees, imports included: ours on MB (300), datatrove on a random SAMPLE_MB
@@ -57,6 +58,7 @@ dedup: {{exact: false, minhash: {{bands: 14, rows: 8, ngram: 5}}}}
 mix: {{val: 0.0, test: 0.0}}
 shard: {{count: 4, meta: [origin_file, origin_offset]}}
 tokenize: {{tokenizer: gpt2}}
+report: null
 """
 
 
