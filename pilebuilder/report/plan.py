@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from pilebuilder.report.chains import Chain, merge_rounds, task, together
 from pilebuilder.report.pieces import BATCH, by_component, joined, outputs, text_bytes
-from pilebuilder.task import Artifact, Manifest, Phases, Task, View, batches
+from pilebuilder.task import Artifact, Phases, Task, View, batches
 
 if TYPE_CHECKING:
     from pilebuilder.report.stage import Config
 
-CODE = "report/9"
-MERGED_AT_ONCE = 64
-"""Summaries that one merge task adds up; more of them make more rounds."""
 LEDGER_BYTES = 32 << 20
 """Ledger files that one task reads, in compressed bytes."""
 LEDGER_STAGES = ("fetch", "read", "clean", "filter", "dedup", "mix")
@@ -32,72 +29,6 @@ SAMPLED = 4 << 20
 TRAINED_AT_ONCE = 3_000
 """Documents of topic models that one task trains; a small model costs less than loading the library."""
 TABLES = ("domains", "repeats")
-
-Chain = Generator[list[Task], list[Manifest], list[Artifact]]
-
-
-def together(chains: Mapping[str, Chain]) -> Generator[list[Task], list[Manifest], dict[str, list[Artifact]]]:
-    """Advance several chains phase by phase, each sent the manifests of its own tasks; gives what each returned."""
-    waiting: dict[str, list[Task]] = {}
-    results: dict[str, list[Artifact]] = {}
-
-    def advance(name: str, manifests: list[Manifest] | None) -> None:
-        try:
-            waiting[name] = chains[name].send(manifests)  # type: ignore[arg-type]
-        except StopIteration as done:
-            waiting.pop(name, None)
-            results[name] = done.value
-
-    for name in chains:
-        advance(name, None)
-    while waiting:
-        asked = dict(waiting)
-        manifests = yield [task for tasks in asked.values() for task in tasks]
-        at = 0
-        for name, tasks in asked.items():
-            advance(name, manifests[at : at + len(tasks)])
-            at += len(tasks)
-    return results
-
-
-def task(name: str, function: str, inputs: list[Artifact], component: str = "", **params: Any) -> Task:
-    return Task(
-        stage="report",
-        name=name,
-        function=f"pilebuilder.report.{function}",
-        code=CODE,
-        params=params,
-        inputs=tuple(inputs),
-        component=component,
-    )
-
-
-def merge_rounds(name: str, function: str, kinds: tuple[str, ...], found: list[Manifest]) -> Chain:
-    """Add up each component's summaries until it has one; returns these in the order of first appearance."""
-    held: dict[str, list[list[Artifact]]] = {}
-
-    def take(manifests: list[Manifest]) -> None:
-        for manifest in manifests:
-            for component, made in by_component(outputs([manifest], *kinds)).items():
-                held.setdefault(component, []).append(made)
-
-    take(found)
-    while any(len(pieces) > 1 for pieces in held.values()):
-        tasks = [
-            task(
-                f"{name}/{component}/{at // MERGED_AT_ONCE:04}",
-                function,
-                [a for piece in pieces[at : at + MERGED_AT_ONCE] for a in piece],
-                component,
-            )
-            for component, pieces in held.items()
-            if len(pieces) > 1
-            for at in range(0, len(pieces), MERGED_AT_ONCE)
-        ]
-        for component in {t.component for t in tasks}:
-            held[component] = []
-        take((yield tasks))
-    return [a for pieces in held.values() for piece in pieces for a in piece]
 
 
 class Plan:

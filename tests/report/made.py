@@ -13,7 +13,7 @@ import pyarrow as pa
 from pilebuilder.document import schema
 from pilebuilder.ledger import Count, Tally
 from pilebuilder.partition import write_table
-from pilebuilder.report import plan, stage
+from pilebuilder.report import chains, plan, stage
 from pilebuilder.task import Artifact, Task, Workspace, digest_file
 
 PILE = {
@@ -135,7 +135,7 @@ class Bench:
             stage="report",
             name="pages",
             function="pilebuilder.report.render:write",
-            code=plan.CODE,
+            code=chains.CODE,
             params={"facts": facts, "config": CONFIG, "answers": {}, "shares": {}},
             inputs=tuple(inputs),
         )

@@ -14,8 +14,8 @@ from pilebuilder.report.table import Block, Column, Figure, Prose, Section, Tabl
 SHOWN_SAMPLES = 6
 ROWS_OF = (
     "components", "removed-by-stage", "mixture", "summary", "lengths-bytes", "languages-by-component", "tokens",
-    "topics", "sentiment", "profanity", "personal-data-by-component", "signals-by-component", "duplicate-rates", "web-concentration",
-    "licences", "document-licences", "quarantine", "quarantine-records", "conservation",
+    "topics", "sentiment", "profanity", "personal-data-by-component", "signals-by-component", "duplicate-rates",
+    "web-concentration", "licences", "document-licences", "quarantine", "quarantine-records", "conservation",
 )  # fmt: skip
 """Tables whose rows of this component stand on its page."""
 
