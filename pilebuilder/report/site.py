@@ -38,8 +38,6 @@ LOGBOOK = "logbook-"
 """How the names of pages of training runs begin."""
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 """What a page may load: nothing; only its own style."""
-SEARCHED = 8
-"""Samples of each component on the page that can be searched."""
 STORY = ("waterfall", "components", "treemap", "languages", "bytes-per-token", "removal")
 """Tables and figures that the index shows, when the corpus has them."""
 
@@ -150,7 +148,7 @@ class Site:
             "",
             f"; script-src 'sha256-{digest}'",
             section=section,
-            texts=[(name, found[:SEARCHED]) for name, found in texts if found],
+            texts=[(name, found[: samples.SEARCHED]) for name, found in texts if found],
             script=_safe(script),
         )
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from pilebuilder.ledger import Count
 from pilebuilder.report import charts, flow
-from pilebuilder.report.cells import Cell
+from pilebuilder.report.cells import Cell, Gap
 from pilebuilder.report.facts import DOCUMENT_STAGES, Facts
 from pilebuilder.report.table import Column, Figure, Prose, Section, Table
 
@@ -124,9 +124,11 @@ def conservation_table(facts: Facts) -> Table:
     )
 
 
-def _conservation(stage: str, name: str, count: Count) -> tuple[str | int, ...]:
+def _conservation(stage: str, name: str, count: Count) -> tuple[Cell, ...]:
     dropped, quarantined = count.dropped.total(), count.quarantined.total()
-    sizes = (count.bytes_in, count.bytes_out)
+    sizes: tuple[Cell, ...] = (count.bytes_in, count.bytes_out)
+    if count.kept and not count.bytes_in and not count.bytes_out:  # dedup moves no text
+        sizes = (Gap("not counted"), None)
     return (stage, name, count.seen, count.kept, dropped, count.merged, quarantined, count.balance, *sizes)
 
 

@@ -6,7 +6,8 @@ from pilebuilder.report.cells import not_measured
 from pilebuilder.report.facts import Facts
 from pilebuilder.report.table import Block, Excerpt, Excerpts, Prose, Section
 
-EACH = 2
+EACH, SEARCHED = 2, 8
+"""Samples of each component where they stand among other things, and on the page that can be searched."""
 
 
 def drawn(facts: Facts, name: str) -> list[Excerpt]:
@@ -44,8 +45,8 @@ def section(facts: Facts) -> Section:
     return Section(
         name="samples",
         title="Samples",
-        lead=f"{EACH} documents of each component, the first 512 bytes of each. The seed and the document's id draw"
-        " them from the validation split, or from all documents where it holds none, so nobody could pick them;"
-        " personal data is masked.",
+        lead=f"Up to {SEARCHED} documents of each component, the first 512 bytes of each. The seed and the document's"
+        " id draw them from the validation split, or from all documents where it holds none, so nobody could pick"
+        " them; personal data is masked.",
         blocks=tuple(blocks),
     )

@@ -203,13 +203,13 @@ def correlation_figure(facts: Facts) -> Figure | None:
     def draw(width: int) -> str:
         cells = [
             [
-                heat.Cell(v, f"{v:.1f}", f"{title_of(RULES[i])}, {title_of(RULES[j])}: {v:.2f}")
+                heat.Cell(v, f"{v:.1f}".replace("-0.0", "0.0"), f"{title_of(RULES[i])}, {title_of(RULES[j])}: {v:.2f}")
                 for j in used
                 for v in [value[i, j]]
             ]
             for i in used
         ]
-        return heat.heat(width, names, names, cells, label="Correlation of rules", least=27)
+        return heat.heat(width, names, names, cells, label="Correlation of rules", least=21)
 
     pairs = [(value[i, j], i, j) for i in used for j in used if i > j]
     best = max(pairs)
