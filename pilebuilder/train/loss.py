@@ -17,8 +17,8 @@ from torch import Tensor
 IGNORE = -100
 """Target of a position that is not predicted."""
 
-CHUNK = 4096
-"""Tokens whose logits exist at once: 0.8 GB in fp32 at a vocabulary of 50k."""
+CHUNK, CHUNK_CPU = 4096, 512
+"""Tokens whose logits exist at once: 0.8 GB in fp32 at a vocabulary of 50k; fewer on a CPU, for its caches."""
 
 
 def _slopes(logits_nv: Tensor, target_n: Tensor, z_loss: float) -> tuple[Tensor, Tensor, Tensor]:
@@ -34,6 +34,15 @@ def _slopes(logits_nv: Tensor, target_n: Tensor, z_loss: float) -> tuple[Tensor,
     hit = torch.arange(wide.shape[1], device=wide.device) == safe
     slope = torch.where(kept[:, None], softmax - hit.to(wide.dtype), 0.0)
     return nll, loss, slope.to(logits_nv.dtype)
+
+
+def _losses(logits_nv: Tensor, target_n: Tensor, z_loss: float) -> tuple[Tensor, Tensor]:
+    """The first two alone, where nothing is learnt."""
+    wide = logits_nv.to(torch.promote_types(logits_nv.dtype, torch.float32))
+    kept = target_n != IGNORE
+    lse = wide.logsumexp(-1)
+    nll = torch.where(kept, lse - wide.gather(1, torch.where(kept, target_n, 0)[:, None])[:, 0], 0.0)
+    return nll, nll + z_loss * torch.where(kept, lse.square(), 0.0)
 
 
 def _slopes_in_place(logits_nv: Tensor, target_n: Tensor, z_loss: float) -> tuple[Tensor, Tensor, Tensor]:
@@ -75,7 +84,6 @@ class _LinearCrossEntropy(torch.autograd.Function):  # type: ignore[misc]
         chunk: int,
         compiled: bool,
     ) -> tuple[Tensor, Tensor]:
-        slopes = _compiled_slopes() if compiled else _slopes_in_place
         wide = torch.promote_types(hidden_nd.dtype, torch.float32)
         weight = weight_vd.to(hidden_nd.dtype)
         learn = ctx.needs_input_grad[0] or ctx.needs_input_grad[1]
@@ -83,14 +91,15 @@ class _LinearCrossEntropy(torch.autograd.Function):  # type: ignore[misc]
         total = hidden_nd.new_zeros((), dtype=wide)
         grad_hidden = torch.zeros_like(hidden_nd) if learn else None
         grad_weight = torch.zeros_like(weight_vd, dtype=torch.promote_types(weight_vd.dtype, wide)) if learn else None
+        find = _losses if not learn else _compiled_slopes() if compiled else _slopes_in_place
         for start in range(0, len(target_n), chunk):
             part = slice(start, start + chunk)
             hidden = hidden_nd[part]
-            nll_n[part], loss, slope = slopes(hidden @ weight.T, target_n[part], z_loss)
+            nll_n[part], loss, *slope = find(hidden @ weight.T, target_n[part], z_loss)
             total += loss.sum()
             if grad_hidden is not None and grad_weight is not None:
-                grad_hidden[part] = slope @ weight
-                _add_product(grad_weight, slope.T, hidden)
+                grad_hidden[part] = slope[0] @ weight
+                _add_product(grad_weight, slope[0].T, hidden)
         if learn:
             ctx.save_for_backward(grad_hidden, grad_weight)
         ctx.scale = scale
@@ -111,7 +120,7 @@ def linear_cross_entropy(
     *,
     scale: float,
     z_loss: float = 0.0,
-    chunk: int = CHUNK,
+    chunk: int | None = None,
     compiled: bool = False,
 ) -> tuple[Tensor, Tensor]:
     """Scaled sum of the losses (nats, differentiable) and each token's negative log-likelihood (nats, not).
@@ -120,5 +129,8 @@ def linear_cross_entropy(
     Positions whose target is `IGNORE` count nothing. `z_loss` adds that much of the squared log-partition. `compiled`
     lets a compiler fuse the work on the logits of each chunk.
     """
-    loss, nll_n = _LinearCrossEntropy.apply(hidden_nd, weight_vd, target_n, scale, z_loss, chunk, compiled)
+    if not torch.is_grad_enabled():  # a function of autograd forms gradients for whatever requires them
+        hidden_nd, weight_vd = hidden_nd.detach(), weight_vd.detach()
+    size = chunk or (CHUNK_CPU if hidden_nd.device.type == "cpu" else CHUNK)
+    loss, nll_n = _LinearCrossEntropy.apply(hidden_nd, weight_vd, target_n, scale, z_loss, size, compiled)
     return loss, nll_n

@@ -69,6 +69,17 @@ def test_the_form_for_a_compiler_equals_the_one_in_place(dtype: torch.dtype) -> 
         torch.testing.assert_close(a, b)
 
 
+def test_what_is_only_measured_forms_no_gradient(monkeypatch: pytest.MonkeyPatch) -> None:
+    hidden, weight = torch.randn(9, 5), torch.randn(11, 5, requires_grad=True)
+    target = torch.tensor([0, 10, IGNORE, 3, 3, IGNORE, 9, 1, 2])
+    wanted = linear_cross_entropy(hidden, weight, target, scale=0.5, z_loss=0.1, chunk=4)
+    monkeypatch.setattr(loss, "_slopes_in_place", None)
+    with torch.no_grad():
+        found = linear_cross_entropy(hidden, weight, target, scale=0.5, z_loss=0.1, chunk=4)
+    for a, b in zip(found, wanted, strict=True):
+        torch.testing.assert_close(a, b)
+
+
 def test_loss_passes_gradcheck() -> None:
     hidden = torch.randn(5, 4, dtype=torch.float64, requires_grad=True)
     weight = torch.randn(6, 4, dtype=torch.float64, requires_grad=True)
