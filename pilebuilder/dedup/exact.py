@@ -136,11 +136,19 @@ def write_merged(
     gone = np.flatnonzero(replaced >= 0)
     gone = gone[np.argsort(doc[gone], kind="stable")]
     by = replaced[gone]
-    merged = runs.table(
-        doc=doc[gone],
-        survivor=doc[by],
-        duplicate_of=found.column("id").combine_chunks().take(by).cast(pa.string()),
-        similarity=similarity[gone].astype(np.float32),
-        cluster=cluster[gone].astype(np.int64),
-    )
+    ids = found.column("id").combine_chunks().take(by)
+    merged = merged_table(doc[gone], doc[by], ids, similarity[gone], cluster[gone])
     runs.write(merged, work.output("merged.arrow", "merged", documents=len(gone), **facts))
+
+
+def merged_table(
+    doc: np.ndarray, survivor: np.ndarray, ids: pa.Array, similarity: np.ndarray, cluster: np.ndarray
+) -> pa.Table:
+    """A table of removals (columns `MERGED`) in order of document; `ids` are those of the survivors."""
+    return runs.table(
+        doc=doc,
+        survivor=survivor,
+        duplicate_of=ids.cast(pa.string()),
+        similarity=similarity.astype(np.float32),
+        cluster=cluster.astype(np.int64),
+    )

@@ -183,7 +183,7 @@ class Plan:
         bars = {"verify": near.verify, "containment": near.containment, "transitive": near.transitive}
         bars["limit"] = self.room // 2
         confirmed = yield [
-            self.task(f"minhash/{i:05}", "verify:confirm", inputs, batch=i, **bars, **self.choice)
+            self.task(f"minhash/{i:05}", "confirm:confirm", inputs, batch=i, **bars, **self.choice)
             for i in range(joined.facts["batches"])
         ]
         return _of(confirmed, "merged")

@@ -52,6 +52,35 @@ def flatten(parent: Any) -> None:
         parent[x] = parent[parent[x]]  # roots are smaller: already flat
 
 
+@kernel(types.void(INDEX))
+def number(out: Any) -> None:
+    """0, 1, 2 ...: every element a component of its own."""
+    for i in range(len(out)):
+        out[i] = i
+
+
+@kernel(types.int64(INT64S, INDEX, INDEX, INDEX))
+def by_cluster(root: Any, sizes: Any, ends: Any, order: Any) -> Any:
+    """Members of clusters of two or more into `order`, by first member, then as they come; returns how many.
+
+    `root` is the smallest member of each one's cluster. At the roots, `sizes` (zeros at first) gets the number of
+    members, and `ends` the end of the cluster in `order`.
+    """
+    for i in range(len(root)):
+        sizes[root[i]] += 1
+    total = 0
+    for i in range(len(root)):
+        if root[i] == i:
+            ends[i] = total
+            total += sizes[i] if sizes[i] > 1 else 0
+    for i in range(len(root)):
+        r = root[i]
+        if sizes[r] > 1:
+            order[ends[r]] = i
+            ends[r] += 1
+    return total
+
+
 @kernel(types.int64(INT64S, INDEX, types.int64, types.Array(types.int32, 1, "C")))
 def assign_batches(root: Any, load: Any, limit: Any, batch: Any) -> Any:
     """Batch of each element: whole components, in order of their first element, up to `limit` of load together.

@@ -182,9 +182,10 @@ def _similarities(first: Any, second: Any, hashes: Any, bounds: Any, limits: Any
         out[k] = max(0.0, _similarity(hashes, bounds, limits, i, j, 0.0, 2.0, slots, stamp, mask))
 
 
-def slots_for(bounds: np.ndarray) -> np.ndarray:
+def slots_for(bounds: np.ndarray, largest: int | None = None) -> np.ndarray:
     """Hash table for the largest of these sets."""
-    largest = int(np.diff(bounds).max(initial=0))
+    if largest is None:
+        largest = int(np.diff(bounds).max(initial=0))
     return np.zeros(max(_table_size(largest), _table_size(min(largest, SPARSE))), np.uint64)
 
 
@@ -198,13 +199,15 @@ def verify(
     *,
     jaccard: float,
     containment: float | None = None,
+    largest: int | None = None,
 ) -> int:
     """Join sets in `parent` over verified pairs of the candidate groups; returns the number of comparisons made.
 
     `members[ends[g-1]:ends[g]]` are candidate group g; set i is ``hashes[bounds[i]:bounds[i+1]]``, distinct, all of
     those up to `limits[i]`. `parent` is a union-find forest, at first ``np.arange``; `flatten` it at the end.
+    `largest` is the size of the largest set, where it is known.
     """
-    slots = slots_for(bounds)
+    slots = slots_for(bounds, largest)
     bar = 2.0 if containment is None else containment
     leaders = np.zeros(LEADERS, np.int64)
     return int(
@@ -213,11 +216,16 @@ def verify(
 
 
 def similarities(
-    first: np.ndarray, second: np.ndarray, hashes: np.ndarray, bounds: np.ndarray, limits: np.ndarray
+    first: np.ndarray,
+    second: np.ndarray,
+    hashes: np.ndarray,
+    bounds: np.ndarray,
+    limits: np.ndarray,
+    largest: int | None = None,
 ) -> np.ndarray:
     """Jaccard similarity of set pairs (float64); fastest when equal values of `first` stand together."""
     out = np.zeros(len(first), np.float64)
-    slots = slots_for(bounds)
+    slots = slots_for(bounds, largest)
     _similarities(first, second, hashes, bounds, limits, slots, out)
     return out
 
@@ -265,12 +273,17 @@ def choose_similar(
     *,
     jaccard: float,
     containment: float | None = None,
+    largest: int | None = None,
 ) -> np.ndarray:
-    """As `choose`, where the survivor must be similar to the document that it replaces (see `verify`)."""
-    replaced = np.full(len(order), -1)
+    """As `choose`, where the survivor must be similar to the document that it replaces (see `verify`).
+
+    `order` may list some of the documents only; the others stay.
+    """
+    replaced = np.full(len(component), -1)
     longest = int(np.diff(ends, prepend=0).max(initial=0))
     _choose_similar(
         order, ends, component, allowed, hashes, bounds, limits, jaccard,
-        2.0 if containment is None else containment, slots_for(bounds), np.zeros(longest + 1, np.int64), replaced,
+        2.0 if containment is None else containment, slots_for(bounds, largest), np.zeros(longest + 1, np.int64),
+        replaced,
     )  # fmt: skip
     return replaced
