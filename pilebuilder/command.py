@@ -10,9 +10,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from pilebuilder import executors
 from pilebuilder.build import overview
 from pilebuilder.build.browse import Wanted, browse
 from pilebuilder.build.progress import JsonLines, Sink, make_sink
+from pilebuilder.build.publish import LOCK
 from pilebuilder.build.run import Build
 from pilebuilder.errors import EXIT_DONE, EXIT_FAILED, EXIT_QUARANTINE, RecipeError
 from pilebuilder.implied import implied_recipe
@@ -59,6 +61,8 @@ def run(
     """Build a recipe, or one stage on files, up to `target`; returns the exit code."""
     if executor not in (None, "local", "ray"):
         raise RecipeError(f"--executor {executor!r}: give local or ray")
+    if out is not None and not (out / LOCK).exists():
+        executors.get_ready(executor)  # a finished build may need no worker at all
     is_recipe = len(inputs) == 1 and (inputs[0].endswith((".yaml", ".yml")) or not Path(inputs[0]).exists())
     if is_recipe:
         recipe = load_recipe(find_recipe(inputs[0]))

@@ -22,6 +22,17 @@ class Executor(Protocol):
         """Release workers; `now` stops tasks in flight."""
 
 
+PRELOAD = ("pilebuilder.executors.preload",)
+
+
+def get_ready(kind: str | None) -> None:
+    """Say early that workers will be needed: what all of them import loads meanwhile."""
+    if kind != "ray":
+        from pilebuilder.executors.local import start_server
+
+        start_server(PRELOAD)
+
+
 def make(kind: str, workers: int, address: str | None = None) -> Executor:
     """The executor of that name: ``local`` or ``ray`` (at `address`, or started here)."""
     if kind == "ray":
@@ -30,4 +41,4 @@ def make(kind: str, workers: int, address: str | None = None) -> Executor:
         return RayExecutor(workers, address)
     from pilebuilder.executors.local import LocalExecutor
 
-    return LocalExecutor(workers, preload=("pilebuilder.executors.preload",))
+    return LocalExecutor(workers, preload=PRELOAD)

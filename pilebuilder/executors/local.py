@@ -100,14 +100,27 @@ def _without_main() -> Iterator[None]:
         main.update(held)
 
 
+def _context(preload: Sequence[str]) -> multiprocessing.context.ForkServerContext:
+    os.environ.update({k: v for k, v in SINGLE_THREAD.items() if k not in os.environ})
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(list(preload))
+    return context
+
+
+def start_server(preload: Sequence[str]) -> None:
+    """Let the fork server import what it preloads from now on, while this process gets ready to ask for workers."""
+    from multiprocessing import forkserver
+
+    _context(preload)
+    forkserver.ensure_running()
+
+
 class LocalExecutor:
     """A pool of processes. `preload` names modules that the fork server imports once, so that workers start warm."""
 
     def __init__(self, workers: int, preload: Sequence[str] = ()) -> None:
         self.workers = workers
-        os.environ.update({k: v for k, v in SINGLE_THREAD.items() if k not in os.environ})
-        self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload(list(preload))
+        self._context = _context(preload)
         self._pool: list[Worker] = []
 
     def run(self, function: Function, tasks: Sequence[Task], root: str) -> Iterator[tuple[int, Manifest]]:

@@ -28,6 +28,8 @@ SCHEMES = {PATTERNS["gpt2"]: "gpt2", PATTERNS["cl100k"]: "cl100k", PATTERNS["o20
 """gigatoken's name for the way in which a rank file cuts words."""
 REFERENCE = {"ranks": "tiktoken", "json": "tokenizers", "sentencepiece": "sentencepiece"}
 
+FEW_BYTES = 32 << 20
+
 
 class Engine(Protocol):
     name: str
@@ -91,13 +93,17 @@ class SentencePiece:
 
 
 class Gigatoken:
-    """gigatoken: words are cut in SIMD and kept in a cache. It reads the texts where they lie."""
+    """gigatoken: words are cut in SIMD and kept in a cache. It reads the texts where they lie.
+
+    It takes many texts at once only as an array of the library awkward, which takes as long to load as to encode
+    `FEW_BYTES`: up to these, texts go one by one.
+    """
 
     name = "gigatoken"
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         importlib.import_module("gigatoken")  # where it is missing, the ImportError is for the caller
-
+        self.given = 0
         try:
             self.backend = self._backend(tokenizer)
         except Exception as error:  # it reads fewer files than the references do, and says so with various exceptions
@@ -120,6 +126,15 @@ class Gigatoken:
         return gigatoken_rs.load_hf_json(json.dumps(data))
 
     def encode(self, data: np.ndarray, offsets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        self.given += int(offsets[-1] - offsets[0])
+        return self._together(data, offsets) if self.given > FEW_BYTES else self._singly(data, offsets)
+
+    def _singly(self, data: np.ndarray, offsets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        view = memoryview(np.ascontiguousarray(data))  # type: ignore[arg-type]
+        bounds = zip(offsets[:-1].tolist(), offsets[1:].tolist(), strict=True)
+        return _joined([self.backend.encode(bytes(view[a:b])) for a, b in bounds])
+
+    def _together(self, data: np.ndarray, offsets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         import awkward as ak
 
         characters = ak.contents.NumpyArray(data, parameters={"__array__": "char"})

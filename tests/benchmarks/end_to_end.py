@@ -3,8 +3,8 @@
 The same work for both: read, repair mojibake, keep English, Gopher repetition and quality, C4, FineWeb, MinHash
 deduplication (14 bands of 8), GPT-2 tokens in Megatron's layout. Ours is the command as a user runs it
 (``pilebuilder tokenize RECIPE``), one worker; it writes partitions, ledger and shards besides, and measures nothing for
-a report, which the recipe turns off. datatrove is a script of
-its own steps in one process, with the same language model.
+a report, which the recipe turns off. datatrove is a script of its own steps in one process, with the same language
+model.
 
 Figures are CPU seconds of whole process trees, imports included: ours on MB (300), datatrove on a random SAMPLE_MB
 (20) of the same documents. datatrove's seconds are scaled to MB after taking off what it spends before its first
@@ -33,6 +33,8 @@ from pathlib import Path
 from typing import Any
 
 FILE_BYTES = 16_000_000
+LARGE = 320_000_000
+"""Above this the further English packages of the corpus tool are needed."""
 ROUNDS = 2
 PR_SET_CHILD_SUBREAPER = 36
 
@@ -67,9 +69,12 @@ def texts(limit: int, which: str = "english") -> Iterator[str]:
     from tests.benchmarks import corpus
 
     names = {"english": ["english.jsonl.zst"], "languages": ["docs.jsonl.zst", "english.jsonl.zst"]}[which]
+    if limit > LARGE:
+        names.append("more.jsonl.zst")
     missing = [name for name in names if not (corpus.folder() / name).is_file()]
     if missing:
-        raise SystemExit(f"no {missing[0]} in {corpus.folder()}: run python -m tests.benchmarks.corpus first")
+        more = " more" if missing == ["more.jsonl.zst"] else ""
+        raise SystemExit(f"no {missing[0]} in {corpus.folder()}: run python -m tests.benchmarks.corpus{more} first")
     sources = itertools.chain(corpus.samples(), *(corpus.read(corpus.folder() / name) for name in names))
     size, seen = 0, set()
     for _, text in sources:
