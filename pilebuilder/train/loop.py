@@ -20,6 +20,7 @@ from torch import Tensor
 from pilebuilder.errors import NoSpaceError, PilebuilderError
 from pilebuilder.train import attention, checkpoint, parallel, scoring
 from pilebuilder.train.config import TrainConfig, differences
+from pilebuilder.train.device import choose_device, no_memory, prepare
 from pilebuilder.train.energy import Meter, host_memory
 from pilebuilder.train.guard import Guard, Watch
 from pilebuilder.train.loader import Loader, Ready, Source, joined, open_corpus
@@ -64,7 +65,7 @@ def train(corpus: Path, out: Path, config: TrainConfig, *, progress: Progress | 
             trainer = Trainer(tokens, out, config, progress, world)
             return trainer.fit(stop, _held_out(corpus, config))
         except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
-            if isinstance(error, RuntimeError) and not _no_memory(error):
+            if isinstance(error, RuntimeError) and not no_memory(error):
                 raise
             raise PilebuilderError(f"there is too little memory on {device.type}: {smaller(config)}") from error
         except OSError as error:
@@ -91,8 +92,7 @@ class Trainer:
         self.meter = Meter.of_device(self.device, host=self.world.local_rank == 0)
         self.source = Source(corpus, config)
         self.model = GPT(config.model, corpus.vocabulary, config.seed).to(self.device)
-        self.model.compute = compute_type(config, self.device)
-        self.kernel, self.attention = self._choose_kernels()
+        self.kernel, self.kernels = prepare(self.model, config, self.device)
         self.objective = parallel.wrap(self.model, self.world, config.control.parallel)
         self.optimizer = Optimizer(self.model, config.optimizer, self.world)
         self.guard, self.watch = Guard(config.guard, self.device), Watch(config.guard)
@@ -100,22 +100,6 @@ class Trainer:
         self.saver = checkpoint.Saver(out / "checkpoints", config.control.keep)
         self.waiting: list[tuple[int, float, Ready, Tensor]] = []
         self._resume()
-
-    def _choose_kernels(self) -> tuple[Any, dict[str, Any]]:
-        """Compile what is to be compiled; the kernel of attention, and what the logbook says of it."""
-        config, shape = self.config, self.config.model
-        compiled = config.control.compile == "blocks" or (
-            config.control.compile == "auto" and self.device.type == "cuda"
-        )
-        asked = (self.device, self.model.compute, shape.heads, shape.head_width, config.data.sequence)
-        kernel, refused = attention.select_kernel(*asked)
-        facts = {"attention": kernel.name.lower() if kernel else self.device.type, "compiled": compiled}
-        if config.data.attention == "document":
-            self.model.layout, why = attention.select_layout(*asked, compiled=compiled)
-            facts, refused = {**facts, "documents": self.model.layout}, refused | why
-        if compiled:
-            self.model.compile_parts()
-        return kernel, facts | ({"refused_kernels": refused} if refused else {})
 
     # -- state: what a run is at a step, kept in checkpoints
 
@@ -161,7 +145,7 @@ class Trainer:
             tokenizer=self.corpus.tokenizer["name"],
             parameters=sum(p.numel() for p in self.model.parameters()),
             jumps=self.source.jumps,
-            **self.attention,
+            **self.kernels,
             processes=self.world.size,
             device=torch.cuda.get_device_name() if cuda else platform.machine(),
             torch=torch.__version__,
@@ -393,29 +377,9 @@ class Trainer:
         return scores
 
 
-def choose_device(config: TrainConfig) -> torch.device:
-    """Where a run computes; raises `PilebuilderError` when a GPU is asked for and none is there."""
-    cuda = torch.cuda.is_available() and config.control.device != "cpu"
-    if config.control.device == "cuda" and not cuda:
-        raise PilebuilderError("control.device is cuda, but PyTorch sees no GPU; set it to auto or cpu")
-    return torch.device("cuda", parallel.World().local_rank) if cuda else torch.device("cpu")
-
-
-def compute_type(config: TrainConfig, device: torch.device) -> torch.dtype:
-    """Type of activations."""
-    low = config.precision == "bf16" or (config.precision == "auto" and device.type == "cuda")
-    return torch.bfloat16 if low else torch.float32
-
-
 def _finite(value: float) -> float | None:
     """JSON has no NaN."""
     return value if abs(value) < float("inf") else None
-
-
-def _no_memory(error: RuntimeError) -> bool:
-    """PyTorch's own error of a GPU, the words of its CPU allocator, and of libraries that allocate by themselves."""
-    words = ("allocate memory", "CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED")
-    return isinstance(error, torch.OutOfMemoryError) or any(word in str(error) for word in words)
 
 
 def _held_out(folder: Path, config: TrainConfig) -> Corpus | None:
