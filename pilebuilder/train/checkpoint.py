@@ -13,6 +13,7 @@ import json
 import shutil
 import threading
 import time
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -69,29 +70,29 @@ def save(folder: Path, step: int, parts: dict[str, Tensors], facts: dict[str, An
 class Saver:
     """Writes checkpoints in the background, one at a time."""
 
-    def __init__(self, folder: Path, keep: int) -> None:
-        self.folder, self.keep = folder, keep
+    def __init__(self, folder: Path, keep: int, *, cuda: bool = False) -> None:
+        self.folder, self.keep, self.cuda = folder, keep, cuda
         self._thread: threading.Thread | None = None
         self._error: BaseException | None = None
         self._facts: dict[str, Any] = {}
         self._copies: dict[str, Tensor] = {}
         """On the host, page-locked where the tensors are on a GPU: made once, as that is slow."""
 
-    def begin(self, step: int, parts: dict[str, Tensors], facts: dict[str, Any], gathered: float) -> None:
-        """Copy the tensors and start to write them; `gathered` is the time already spent (seconds).
+    def begin(self, step: int, parts: Mapping[str, Iterable[tuple[str, Tensor]]], facts: dict[str, Any]) -> None:
+        """Copy the named tensors of each part, one after another, and start to write them.
 
         From a GPU the copies are only asked for: the next step's kernels come after them on the same stream, so they
         see the state of now, and the host does not wait.
         """
         assert self._thread is None, "wait for the one before: its copies are still being written"
-        begin, copying = time.perf_counter(), _Copying(parts)
+        begin, copying = time.perf_counter(), _Copying(self.cuda)
         held = {
-            name: {key: self._copied(f"{name}.{key}", tensor.detach()) for key, tensor in part.items()}
+            name: {key: self._copied(f"{name}.{key}", tensor.detach()) for key, tensor in part}
             for name, part in parts.items()
         }
         copying.asked()
         self._facts = {"step": step}
-        stalled = gathered + time.perf_counter() - begin
+        stalled = time.perf_counter() - begin
 
         def write() -> None:
             started = time.perf_counter()
@@ -129,9 +130,9 @@ class Saver:
 class _Copying:
     """The copies of a checkpoint on the GPU's stream; nothing on a CPU, where they are done when they return."""
 
-    def __init__(self, parts: dict[str, Tensors]) -> None:
+    def __init__(self, cuda: bool) -> None:
         self.events: list[Any] = []
-        if any(tensor.is_cuda for part in parts.values() for tensor in part.values()):
+        if cuda:
             self.events = [torch.cuda.Event(enable_timing=True) for _ in range(2)]
             self.events[0].record()
 

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -97,7 +98,7 @@ class Trainer:
         self.optimizer = Optimizer(self.model, config.optimizer, self.world)
         self.guard, self.watch = Guard(config.guard, self.device), Watch(config.guard)
         self.step, self.rollbacks = 0, 0
-        self.saver = checkpoint.Saver(out / "checkpoints", config.control.keep)
+        self.saver = checkpoint.Saver(out / "checkpoints", config.control.keep, cuda=self.device.type == "cuda")
         self.waiting: list[tuple[int, float, Ready, Tensor]] = []
         self._resume()
 
@@ -168,11 +169,13 @@ class Trainer:
 
     def save(self) -> None:
         """Begin to write a checkpoint of the state before the coming step; the one before must be written by then."""
-        begin = time.perf_counter()
-        guard = {f"guard.{name}": tensor for name, tensor in self.guard.state.items()}
-        weights = {name: parallel.whole(parallel.local(w), w) for name, w in self.optimizer.weights.items()}
-        parts = {"model": weights, "optimizer": {**self.optimizer.whole_state(), **guard}}
+        # Under FSDP2 all processes gather one whole tensor after another; none holds all of them.
+        weights = ((name, parallel.whole(parallel.local(w), w)) for name, w in self.optimizer.weights.items())
+        guard = ((f"guard.{name}", tensor) for name, tensor in self.guard.state.items())
+        parts = {"model": weights, "optimizer": chain(self.optimizer.whole_state(), guard)}
         if self.world.rank:
+            for _ in chain.from_iterable(parts.values()):
+                pass
             return
         facts = {
             **self.identity,
@@ -183,7 +186,7 @@ class Trainer:
             "torch": torch.__version__,
         }
         self._saved()
-        self.saver.begin(self.step, parts, facts, time.perf_counter() - begin)
+        self.saver.begin(self.step, parts, facts)
 
     def _saved(self) -> None:
         """Wait for the checkpoint that is being written, if any, and say so in the logbook."""

@@ -8,6 +8,8 @@ Under FSDP2 every process updates its part of each weight; Muon gathers the matr
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor, nn
 
@@ -85,9 +87,10 @@ class Optimizer:
         for weight in self.weights.values():
             weight.grad = None
 
-    def whole_state(self) -> dict[str, Tensor]:
-        """The state with whole tensors, on every process."""
-        return {key: whole(tensor, self._weight(key, tensor)) for key, tensor in self.state.items()}
+    def whole_state(self) -> Iterator[tuple[str, Tensor]]:
+        """The state with whole tensors, one after another, on every process."""
+        for key, tensor in self.state.items():
+            yield key, whole(tensor, self._weight(key, tensor))
 
     def load(self, saved: dict[str, Tensor]) -> None:
         """Take over what `whole_state` gave."""

@@ -34,7 +34,7 @@ def step(corpus: Path, out: Path, config: TrainConfig) -> dict[str, torch.Tensor
                     found[f"gradient.{name}"] = parallel.whole(parallel.local(weight.grad), weight.grad)
         for name, weight in trainer.optimizer.weights.items():
             found[f"weight.{name}"] = parallel.whole(parallel.local(weight), weight)
-        found |= trainer.optimizer.whole_state()
+        found |= dict(trainer.optimizer.whole_state())
         trainer.save()
         trainer.saver.wait()
     return {name: tensor.detach().clone().contiguous() for name, tensor in found.items()}
