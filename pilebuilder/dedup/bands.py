@@ -24,8 +24,7 @@ BESIDE = 256
 
 def scatter(task: Task, work: Workspace) -> None:
     """Task: band keys of the given sketches as one run in parts by key, and how many shingles each document has."""
-    keys, local = _keys(task, work)
-    key, doc, _ = ordering.deal(keys, local, runs.MOST_BUCKETS.bit_length() - 1)
+    key, doc, _ = ordering.deal_pieces(_keys(task, work), runs.MOST_BUCKETS.bit_length() - 1)
     runs.write(runs.table(key=key, doc=doc), work.output("bands.arrow", "run"))
 
 
@@ -51,21 +50,24 @@ def candidates(task: Task, work: Workspace) -> None:
 def whole(task: Task, work: Workspace) -> None:
     """Task: `scatter` and `candidates` in one, for a corpus whose keys fit into memory: nothing is written between."""
     layout = runs.layout_of(task, work)
-    keys, local = _keys(task, work)
-    members, ends = ordering.equal_groups(*ordering.deal(keys, local))
+    members, ends = ordering.equal_groups(*ordering.deal_pieces(_keys(task, work)))
     _write_groups(work, members, ends, layout)
 
 
-def _keys(task: Task, work: Workspace) -> tuple[np.ndarray, np.ndarray]:
-    """Band keys of the given sketches, and the rows (int32) that take part; writes the numbers of shingles."""
+def _keys(task: Task, work: Workspace) -> list[ordering.Piece]:
+    """Band keys of each given sketch, and the rows that take part; writes the numbers of shingles."""
     sketches = [a for a in task.inputs if a.kind in ("sketch", "index")]
-    tables = [read_sketch(work.open(a), ["bands", "shingles"]) for a in sketches]
-    whole = pa.concat_tables(tables).combine_chunks()
-    local = np.flatnonzero(whole.column("bands").is_valid().to_numpy(zero_copy_only=False))
-    local = local[~removed_earlier(task, work, local)].astype(np.int32)
-    sizes = runs.table(shingles=whole.column("shingles").to_numpy())
+    tables = [read_sketch(work.open(a), ["bands", "shingles"]).combine_chunks() for a in sketches]
+    sizes = runs.table(shingles=np.concatenate([runs.column(table, "shingles") for table in tables]))
     runs.write(sizes, work.output("sizes.arrow", "sizes"))
-    return unfixed(whole.column("bands").combine_chunks(), np.uint64), local
+    pieces, first = [], 0
+    for table in tables:
+        bands = table.column("bands").combine_chunks()
+        rows = np.flatnonzero(bands.is_valid().to_numpy(zero_copy_only=False))
+        rows = rows[~removed_earlier(task, work, first + rows)].astype(np.int32)
+        pieces.append((unfixed(bands, np.uint64), rows, first))
+        first += table.num_rows
+    return pieces
 
 
 def _write_groups(work: Workspace, members: np.ndarray, ends: np.ndarray, layout: runs.Layout) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -82,15 +83,17 @@ INT64S = types.Array(types.int64, 1, "C")
 MARKS = types.Array(types.uint8, 1, "C")
 
 
-@kernel(types.void(KEYS, ROWS, types.uint64, types.uint64, HASHES, ROWS_OUT, INT64S))
-def _deal(keys: Any, rows: Any, skip: Any, bits: Any, keys_out: Any, rows_out: Any, starts: Any) -> None:
-    """All keys of the chosen rows, with their row, in the order of `bits` of their bits, then as they came."""
-    shift = U(64) - bits
+@kernel(types.void(KEYS, ROWS, types.uint64, types.uint64, INT64S))
+def _count(keys: Any, rows: Any, skip: Any, shift: Any, starts: Any) -> None:
+    """How many keys of the chosen rows go into each part, two places on."""
     for i in range(len(rows)):
         for band in range(keys.shape[1]):
             starts[np.int64((keys[rows[i], band] << skip) >> shift) + 2] += 1
-    for part in range(2, len(starts)):
-        starts[part] += starts[part - 1]
+
+
+@kernel(types.void(KEYS, ROWS, types.int64, types.uint64, types.uint64, HASHES, ROWS_OUT, INT64S))
+def _place(keys: Any, rows: Any, first: Any, skip: Any, shift: Any, keys_out: Any, rows_out: Any, starts: Any) -> None:
+    """Put them there, each with its row + `first`, as they come; `starts` one place on moves along."""
     for i in range(len(rows)):
         for band in range(keys.shape[1]):
             key = keys[rows[i], band]
@@ -98,22 +101,38 @@ def _deal(keys: Any, rows: Any, skip: Any, bits: Any, keys_out: Any, rows_out: A
             at = starts[part]
             starts[part] = at + 1
             keys_out[at] = key
-            rows_out[at] = rows[i]
+            rows_out[at] = first + rows[i]
+
+
+Piece = tuple[np.ndarray, np.ndarray, int]
+"""Keys (uint64, documents x bands), the rows of them that take part (int32), and what to add to these."""
+
+
+def deal_pieces(
+    pieces: Sequence[Piece], bits: int = PART_BITS, skip: int = 0
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Every key of the chosen rows of all pieces, dealt into 2^bits parts by its first bits.
+
+    The first `skip` bits, which all keys share, do not count. Returns the keys, the row of each (int32), and where
+    each part begins (int64, parts + 1).
+    """
+    size = sum(len(rows) * keys.shape[1] for keys, rows, _ in pieces)
+    out, owner = np.empty(size, np.uint64), np.empty(size, np.int32)
+    starts = np.zeros((1 << bits) + 2, np.int64)
+    bounds = U(skip), U(64 - bits)
+    for keys, rows, _ in pieces:
+        _count(keys, rows, *bounds, starts)
+    np.cumsum(starts, out=starts)
+    for keys, rows, first in pieces:
+        _place(keys, rows, first, *bounds, out, owner, starts)
+    return out, owner, starts[:-1]
 
 
 def deal(
     keys: np.ndarray, rows: np.ndarray, bits: int = PART_BITS, skip: int = 0
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Every key (uint64, documents x bands) of the chosen `rows` (int32), dealt into 2^bits parts by its first bits.
-
-    The first `skip` bits, which all keys share, do not count. Returns the keys, the row of each (int32), and where
-    each part begins (int64, parts + 1).
-    """
-    size = len(rows) * keys.shape[1]
-    out, owner = np.empty(size, np.uint64), np.empty(size, np.int32)
-    starts = np.zeros((1 << bits) + 2, np.int64)
-    _deal(keys, np.ascontiguousarray(rows, np.int32), U(skip), U(bits), out, owner, starts)
-    return out, owner, starts[:-1]
+    """`deal_pieces` of one piece."""
+    return deal_pieces([(keys, np.ascontiguousarray(rows, np.int32), 0)], bits, skip)
 
 
 @kernel(types.int64(UINT64S, types.int64, types.int64, MARKS, ROWS_OUT))
