@@ -134,6 +134,19 @@ def store8(typing: Any, array: Any, index: Any, value: Any) -> Any:
     return types.void(array, types.intp, types.uint64), generate
 
 
+@intrinsic
+def store2(typing: Any, array: Any, index: Any, value: Any) -> Any:
+    """Write the two lowest bytes of `value` at `index` of a uint8 array; the caller keeps within bounds."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        short = ir.IntType(16)
+        to = builder.bitcast(_address(context, builder, signature.args[0], *args[:2]), short.as_pointer())
+        builder.store(builder.trunc(args[2], short), to, align=1)
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, types.uint64), generate
+
+
 # Sixty-four bytes at a time, in the vector types of LLVM: it makes of them what the processor has.
 LANES = 64
 _INT = ir.IntType(32)
@@ -181,15 +194,20 @@ def fold64(typing: Any, array: Any, index: Any, out: Any, end: Any) -> Any:
     return types.uint64(array, types.intp, out, types.intp), generate
 
 
-@intrinsic
-def leads64(typing: Any, array: Any, index: Any) -> Any:
-    """Which of 64 bytes from `index` of a uint8 array begin a character of two bytes or more, as bits."""
+def _at_least(byte: int, doc: str) -> Any:
+    def compare(typing: Any, array: Any, index: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            x = builder.load(_vector(context, builder, signature.args[0], *args), align=1)
+            return _mask(builder, builder.icmp_unsigned(">=", x, _all(byte)))
 
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        x = builder.load(_vector(context, builder, signature.args[0], *args), align=1)
-        return _mask(builder, builder.icmp_unsigned(">=", x, _all(0xC0)))
+        return types.uint64(array, types.intp), generate
 
-    return types.uint64(array, types.intp), generate
+    compare.__doc__ = doc
+    return intrinsic(compare)
+
+
+leads64 = _at_least(0xC0, "Which of 64 bytes from `index` on begin a character of two bytes or more, as bits.")
+long64 = _at_least(0xE0, "Which of them begin one of three bytes or more.")
 
 
 def _compress(builder: Any, values: Any, bits: Any) -> Any:
@@ -322,6 +340,18 @@ def _fold_in_place(data: Any, at: Any, other: Any, size: Any, table: Any, out: A
     """
     fold64(data, at, out, end + LANES)  # a copy to take what stands behind a character from
     leads, covered, count, done = leads64(data, at), U(0), U(0), size
+    pairs = long64(data, at) == U(0)
+    while leads and pairs:  # as below, for scripts of two bytes
+        i = trailing_zeros(leads)
+        leads &= leads - U(1)
+        x = load8(data, at + i)
+        entry = table[((x & U(0x1F)) << U(6)) | ((x >> U(8)) & U(0x3F))]
+        if i + 2 > size or not (entry >> U(56) == U(2) or entry == U(1 << 56)):
+            done, leads = min(i, size), U(0)
+            break
+        store2(out, end + i, entry)
+        covered |= U(3) << U(i)
+        count += U(2)
     while leads:
         i = trailing_zeros(leads)
         leads &= leads - U(1)
