@@ -17,6 +17,7 @@ from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
+from pathlib import Path
 from typing import Any
 
 from pilebuilder.errors import TaskError
@@ -30,6 +31,8 @@ KEPT, STEP = 128 << 20, 32 << 20
 """Free bytes at the end of its heap that a worker keeps, and by how many the heap grows at the least."""
 COLLECTION = (50_000, 20, 50)
 """When a worker looks for cycles of garbage, in objects made: the default of 700 adds a quarter to every import."""
+MUCH = 384 << 20
+"""Resident bytes from which a worker gives memory back between tasks."""
 # One task is one unit of parallelism: libraries inside a worker must not start threads of their own.
 SINGLE_THREAD = dict.fromkeys(
     ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS", "ARROW_NUM_THREADS"), "1"
@@ -51,8 +54,21 @@ def serve(pipe: Connection) -> None:
             except BaseException as error:
                 answer = error
             pipe.send(answer)
+            del task, answer
+            if sys.platform == "linux":
+                _give_back()
     except (EOFError, BrokenPipeError):
         return
+
+
+def _give_back() -> None:
+    """Return memory that no object uses to the system, where there is much: libraries keep it for a next time."""
+    if int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") < MUCH:
+        return
+    if arrow := sys.modules.get("pyarrow"):
+        arrow.default_memory_pool().release_unused()
+    with contextlib.suppress(AttributeError):  # a C library without it
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _reuse_memory() -> None:

@@ -12,6 +12,9 @@ from pilebuilder.report.facts import Facts, from_json
 from pilebuilder.report.ledgers import SAMPLES, first_rows
 from pilebuilder.task import Artifact, Task, Workspace
 
+KEPT_NGRAMS = 2_000
+"""N-grams of each size and component that pages are made from; what is left out counts as missed, and is printed."""
+
 
 def collect(task: Task, work: Workspace) -> Facts:
     """Facts from the planner's values and the files that other tasks wrote."""
@@ -24,7 +27,11 @@ def collect(task: Task, work: Workspace) -> Facts:
         for artifact in task.inputs:
             if artifact.kind == kind:
                 held.setdefault(artifact.facts["component"], []).append(artifact)
-        return {name: Counters.read(work.open(a) for a in files) for name, files in held.items()}
+        found = {}
+        for name, files in held.items():
+            found[name] = Counters.read(work.open(a) for a in files)
+            found[name].prune("ngram ", KEPT_NGRAMS, "ngram.missed")
+        return found
 
     def tables(kind: str) -> dict[str, Any]:
         return {a.facts["component"]: read_table(work.open(a)) for a in task.inputs if a.kind == kind}
