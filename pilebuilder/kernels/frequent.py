@@ -101,24 +101,22 @@ def sketch_ngrams(data, offsets, plain, table, lower, spans, hashes, sizes, sket
             totals[which] += n - size + 1
 
 
-@kernel(
-    types.int64(BYTES, INT64S, types.boolean, TABLE, LOWER, SPANS, HASHES, SMALL, SKETCH, SMALL, SLOT_TABLE, COUNTS)
-)
-def count_ngrams(data, offsets, plain, table, lower, spans, hashes, sizes, sketch, least, held, used):  # type: ignore[no-untyped-def]
-    """Second pass: key, count, first and last byte of the first occurrence of n-grams whose cell reaches its `least`.
+@kernel(types.int64(BYTES, INT64S, types.boolean, TABLE, LOWER, SPANS, HASHES, SMALL, SKETCH, SLOT_TABLE, COUNTS))
+def count_ngrams(data, offsets, plain, table, lower, spans, hashes, sizes, hot, held, used):  # type: ignore[no-untyped-def]
+    """Second pass: key, count, first and last byte of the first occurrence of n-grams whose cell has its bit in `hot`.
 
     Returns -1, or the number (in `sizes`) of the n whose table would overflow: raise its threshold.
     """
-    cells, mask, tokens = sketch.shape[1], np.uint64(sketch.shape[1] - 1), address(hashes)
+    width, mask, tokens = hot.shape[1], np.uint64(8 * hot.shape[1] - 1), address(hashes)
     slots, full = np.uint64(held.shape[1] - 1), held.shape[1] * 3 // 4
     for row in range(len(offsets) - 1):
         n = _tokens(data, offsets[row], offsets[row + 1], plain, table, lower, spans, hashes)
         for which in range(len(sizes)):
-            size, limit = sizes[which], least[which]
+            size = sizes[which]
             if n < size:
                 continue
             top, h = _power(size), np.uint64(0)
-            counts, entries = address(sketch) + which * cells, address(held) + which * held.shape[1] * 32
+            bits, entries = address(hot) + which * width, address(held) + which * held.shape[1] * 32
             for i in range(size - 1):
                 h = h * _BASE + u64(tokens, i)
             for i in range(size - 1, n):
@@ -126,7 +124,8 @@ def count_ngrams(data, offsets, plain, table, lower, spans, hashes, sizes, sketc
                 if i >= size:
                     h -= top * u64(tokens, i - size)
                 key = _finish(h)
-                if byte(counts, np.int64((key >> np.uint64(24)) & mask)) < limit:
+                cell = np.int64((key >> np.uint64(24)) & mask)
+                if not (byte(bits, cell >> 3) >> (cell & 7)) & 1:
                     continue
                 key |= np.uint64(1)
                 slot = np.int64((key >> np.uint64(20)) & slots)
@@ -183,7 +182,10 @@ class Finder:
         slots = min(SLOTS, max(1 << 12, 1 << (2 * int(self.totals.max())).bit_length()))
         while True:
             held, used = np.zeros((kinds, slots, 4), np.int64), np.zeros(kinds, np.int64)
-            over = count_ngrams(*self.text, *self.how, numbers, self.sketch, least, held, used)
+            # a bit for each cell stays in the processor's cache, where a byte would not
+            rows = zip(self.sketch, least.tolist(), strict=True)
+            hot = np.stack([np.packbits(cells >= limit, bitorder="little") for cells, limit in rows])
+            over = count_ngrams(*self.text, *self.how, numbers, hot, held, used)
             if over < 0:
                 break
             least[over] += 1
