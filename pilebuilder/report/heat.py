@@ -12,6 +12,10 @@ STEPS, UPRIGHT = 5, 190
 """Shades on each side of the middle; pixels that an upright label may take."""
 
 
+DEEP = frozenset({"warm4", "warm5", "cool5"})
+"""Shades so bright on a dark page that the text on them is dark."""
+
+
 @dataclass(frozen=True, slots=True)
 class Cell:
     """A cell of a heat map: a position from -1 to 1 on the colour scale (None: no value), and what is printed."""
@@ -80,7 +84,8 @@ def _block(
             canvas.rect(x + 0.5, y + 0.5, wide - 1, ROW - 1, f"heat {shade(cell.at, cell.text)}", cell.tip)
             both = f"{cell.text}  {cell.note}" if cell.note else cell.text
             shown = both if text_width(both, 10) <= wide - 3 else fit(cell.text, wide - 3, 10)
-            canvas.text(x + wide / 2, y + ROW / 2 + 4, shown, "onheat", anchor="middle", size=10)
+            ink = "onheat deep" if shade(cell.at, cell.text) in DEEP else "onheat"
+            canvas.text(x + wide / 2, y + ROW / 2 + 4, shown, ink, anchor="middle", size=10)
     bottom = top + head + len(rows) * ROW + 14
     canvas.height = max(canvas.height, bottom - 10)
     return bottom

@@ -119,15 +119,16 @@ def sentiment_table(facts: Facts, found: dict[str, dict[str, Score]]) -> Table:
             Column(key="sentiment", title="Sentiment", kind="number", digits=4),
             Column(key="low", title="low", kind="number", digits=4, group="95 % interval"),
             Column(key="high", title="high", kind="number", digits=4, group="95 % interval"),
-            Column(key="difference", title="Less all sentences", kind="number", digits=4),
-            Column(key="normalised", title="Of the axis's largest", kind="number"),
+            Column(key="difference", title="Difference", kind="number", digits=4),
+            Column(key="normalised", title="Normalised", kind="number"),
             Column(key="polarity", title="Sentence mean", kind="number", digits=4),
         ),
         rows=tuple(rows),
         fold=len(valued),
-        note=f"{METHOD} Of the axis's largest: sentiment over the largest absolute one of the component's groups on"
-        " that axis, as the Pile's figure 14 draws it. Rows with too few sentences come last. Sentence mean is the"
-        f" second scorer: the mean over sentences of the mean over their words. {WARNING}",
+        note=f"{METHOD} Difference: from all English sentences of the component. Normalised: sentiment over the"
+        " largest absolute one of the component's groups on that axis, as the Pile's figure 14 draws it. Rows with"
+        " too few sentences come last. Sentence mean is the second scorer: the mean over sentences of the mean over"
+        f" their words. {WARNING}",
         weighting="per word; the whole corpus by effective bytes",
         sample=sample_words(facts),
         interval="95 %, bootstrap over documents, 1,000 resamples",

@@ -62,12 +62,12 @@ def topic_table(facts: Facts) -> Table:
             Column(key="share", title="Share", kind="share", digits=1),
             Column(key="probable", title="Ten most probable"),
             Column(key="relevant", title="Ten most relevant"),
-            Column(key="coherence", title="UMass coherence", kind="number"),
+            Column(key="coherence", title="UMass", kind="number"),
         ),
         rows=tuple(rows),
         fold=32,
         note=f"{METHOD} Relevance is weighted 0.6 (Sievert and Shirley 2014). Share is the mean topic share of the"
-        " training documents.",
+        " training documents; UMass is the topic's coherence.",
         weighting="per document",
         sample="up to 1,500 documents of each component, the first 3,000 words of each",
     )
