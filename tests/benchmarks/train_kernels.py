@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 import torch
+import torch._functorch.config
 from torch.nn import functional
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
@@ -44,6 +45,7 @@ def ceilings(bench: Bench) -> None:
 def attention_kernels(bench: Bench) -> None:
     kinds = [SDPBackend.MATH] if bench.mini else [SDPBackend.CUDNN_ATTENTION, SDPBackend.FLASH_ATTENTION]
     causal = partial(functional.scaled_dot_product_attention, is_causal=True)
+    torch._functorch.config.donated_buffer = False  # `both_ways` goes backward again and again through one graph
     for head in (16,) if bench.mini else (128, 64):
         for length in (64,) if bench.mini else (2048, 4096, 8192):
             rows = max(1, (128 if bench.mini else 32_768) // length)
