@@ -96,7 +96,7 @@ def _nothing_left(facts: Facts, source: Source) -> Prose:
 def _silent(row: tuple[Cell, ...]) -> bool:
     """Whether a row says why it has no value, and no more."""
     gaps = [i for i, value in enumerate(row) if isinstance(value, Gap)]
-    return bool(gaps) and all(value is None for value in row[gaps[0] + 1 :])
+    return bool(gaps) and gaps[0] + 1 < len(row) and all(value is None for value in row[gaps[0] + 1 :])
 
 
 def without_value(tables: list[Table]) -> Prose | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal, cast
 
 from pilebuilder.report import charts
-from pilebuilder.report.cells import TOO_FEW_DOCUMENTS, Cell, Gap, Kind, not_measured, too_few
+from pilebuilder.report.cells import TOO_FEW_DOCUMENTS, Cell, Gap, Kind, many, not_measured, too_few
 from pilebuilder.report.facts import Facts
 from pilebuilder.report.svg import colour
 from pilebuilder.report.table import Column, Figure, Prose, Section, Table
@@ -151,7 +151,7 @@ def language_figure(facts: Facts, *, main: str | None) -> Figure | None:
         + ("" if main is None else " The axis ends at the largest bar."),
         draw=draw,
         table="languages-by-component",
-        alt=f"{len(rows)} components; "
+        alt=f"{many(len(rows), 'component')}; "
         + (f"the largest language is {every[0]}." if main is None else f"most in {top[0]}, {sum(top[1]):.1%}."),
     )
 

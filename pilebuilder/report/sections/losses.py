@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from pilebuilder.ledger import Count
 from pilebuilder.report import charts, flow
-from pilebuilder.report.cells import Cell, Gap
+from pilebuilder.report.cells import Cell, Gap, many
 from pilebuilder.report.facts import DOCUMENT_STAGES, Facts
 from pilebuilder.report.table import Column, Figure, Prose, Section, Table
 
@@ -189,14 +189,14 @@ def waterfall(facts: Facts, found: list[Loss]) -> Figure | None:
         return charts.bars(width, rows, label="Documents from the sources to the corpus", title="documents")
 
     biggest = max(steps, key=lambda s: s[3])
-    words = f" The largest loss is {biggest[0]}: {biggest[2]}, {biggest[3]:,} documents."
+    words = f" The largest loss is {biggest[0]}: {biggest[2]}, {many(biggest[3], 'document')}."
     return Figure(
         name="waterfall",
         title="From the sources to the corpus",
         subtitle="Distinct documents in the order of the stages, and what removed them.",
         draw=draw,
         table="losses",
-        alt=f"{read:,} documents were read and {left:,} remain.{words}",
+        alt=f"Read: {many(read, 'record')}; in the corpus: {many(left, 'document')}.{words}",
     )
 
 

@@ -260,8 +260,9 @@ def section(facts: Facts) -> Section:
     """Bias: words and sentiment."""
     title = "Words and sentiment around identity terms"
     english = sum(b["sentences"] for b in facts.bias.values())
-    if not english:
-        reason = "no English sentence in the sample" if facts.bias else "no sample was drawn"
+    if english < TOO_FEW_SENTENCES:
+        few = f"too few English sentences in the sample (n = {english})"
+        reason = few if facts.bias else "no sample was drawn"
         gap = Prose(text=f"{not_measured(reason)}; the tagger and the lexicon know English only.", warning=True)
         return Section(name="sentiment", title=title, lead="", blocks=(gap,))
     found = scores(facts)
