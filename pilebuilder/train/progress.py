@@ -48,7 +48,10 @@ def event_line(row: Mapping[str, Any]) -> str:
     what, step = row["event"], row.get("step", "")
     if what in ("start", "resume"):
         again = f" at step {step}" if what == "resume" else ""
-        return f"{what}{again}: {row['parameters']:,} parameters on {row['device']}, attention {row['attention']}"
+        line = f"{what}{again}: {row['parameters']:,} parameters on {row['device']}, attention {row['attention']}"
+        documents = f", within documents by {row['documents']}" if "documents" in row else ""
+        refused = "; ".join(f"{name}: {why}" for name, why in row.get("refused_kernels", {}).items())
+        return line + documents + (f" (not taken: {refused})" if refused else "")
     if what == "evaluate":
         overall = row["scores"][-1]
         return f"step {step}: {overall['bits_per_byte']:.4f} bits per byte on {row['split']}"

@@ -150,3 +150,7 @@ def test_lines_for_a_terminal() -> None:
     assert step_line(row) == "loss 2.5000  lr 1.0e-03  norm not finite  1,234 tokens/s  mfu 50.0%  skipped"
     assert event_line({"event": "checkpoint", "step": 3}) == ""
     assert event_line({"event": "rollback", "step": 3, "why": "x"}) == "rollback at step 3: x"
+    start = {"event": "start", "step": 0, "parameters": 1234, "device": "H100", "attention": "flash_attention"}
+    assert event_line(start) == "start: 1,234 parameters on H100, attention flash_attention"
+    more = {"documents": "mask", "refused_kernels": {"blocks": "TypeError: none"}}
+    assert event_line(start | more).endswith("within documents by mask (not taken: blocks: TypeError: none)")

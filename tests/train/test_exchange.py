@@ -146,6 +146,36 @@ def test_pythia_as_published_is_read(tmp_path: Path) -> None:
     assert (length, network.logits(ids).shape[-1]) == (48, 301)
 
 
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"num_key_value_heads": 2}, "num_key_value_heads is 2; only 4 is read"),
+        ({"attention_bias": True}, "attention_bias is True"),
+        ({"rope_parameters": {"rope_type": "llama3", "rope_theta": 500000.0, "factor": 8.0}}, "rope_type is 'llama3'"),
+        ({"tie_word_embeddings": True}, "tie_word_embeddings is True"),
+        ({}, ""),
+    ],
+)
+def test_llama_is_read_or_refused_by_what_differs(changes: dict[str, Any], message: str, tmp_path: Path) -> None:
+    transformers = pytest.importorskip("transformers")
+    torch.manual_seed(0)
+    config = transformers.LlamaConfig(
+        vocab_size=300, hidden_size=64, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=4,
+        intermediate_size=192, max_position_embeddings=32, rms_norm_eps=1e-6,
+    )  # fmt: skip
+    theirs = transformers.LlamaForCausalLM(config).eval()
+    theirs.save_pretrained(tmp_path)
+    held = json.loads((tmp_path / "config.json").read_bytes())
+    (tmp_path / "config.json").write_text(json.dumps({**held, **changes}))
+    if message:
+        with pytest.raises(PilebuilderError, match=message):
+            exchange.read_network(tmp_path)
+        return
+    network, _ = exchange.read_network(tmp_path)
+    ids = torch.randint(0, 300, (2, 32), generator=torch.Generator().manual_seed(1))
+    torch.testing.assert_close(network.logits(ids), theirs(ids).logits, atol=1e-5, rtol=1e-5)
+
+
 def test_an_activation_without_a_class_is_refused_by_name(corpus: Path, tmp_path: Path) -> None:
     shape = {"layers": 1, "width": 32, "heads": 1, "activation": "relu2"}
     train.run(corpus, tmp_path / "run", byte_config(model=shape, tokens=256))
