@@ -173,8 +173,8 @@ class Facts:
         """Tokens of a component over all splits."""
         if not self.tokens:
             off = "tokenize" in self.off and not self.from_files
-            reason = "the recipe turns tokenize off" if off else "no tokens beside the documents"
-            return not_measured(reason + ("; estimated under Tokens" if self.sampled_tokens else ""))
+            reason = "the recipe turns tokenize off" if off else "no token files"
+            return not_measured(reason + ("; see Tokens" if self.sampled_tokens else ""))
         splits = self.tokens["components"].get(name, {})
         return sum(int(split["tokens"]) for split in splits.values())
 

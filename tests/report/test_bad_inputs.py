@@ -144,7 +144,7 @@ def test_tokens_of_a_corpus_made_elsewhere_are_estimated_with_an_interval(foreig
     assert row["tokens_per_byte"] == int(counted[-1]) / sum(map(len, texts))
     assert row["low"] < row["tokens_per_byte"] < row["high"]
     assert row["estimate"] == int(counted[-1]), "all of a small corpus is in the sample"
-    assert "estimated under Tokens" in text_of(foreign, "components.html")
+    assert "no token files; see Tokens" in text_of(foreign, "components.html")
 
 
 def _lines(reports, name):

@@ -141,6 +141,8 @@ def test_a_partly_built_corpus_is_described_as_far_as_it_is(built):
     reports = quiet(built / "part", built / "part-report")
     assert [r["documents"] for r in table(reports, "components")] == [60]
     assert not (built / "part" / "reports").exists()
+    assert "not measured" in (reports / "duplicates.html").read_text()
+    assert "No duplicate cluster" not in (reports / "duplicates.html").read_text()
     assert any(r["reason"] == "length.min_chars" for r in table(reports, "losses"))
 
 

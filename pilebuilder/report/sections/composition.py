@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from pilebuilder.ledger import Tally
 from pilebuilder.report import charts
-from pilebuilder.report.cells import Cell, Gap, Kind, enough, scale_of, show_size
+from pilebuilder.report.cells import Cell, Gap, Kind, enough, many, scale_of, show_size
 from pilebuilder.report.facts import Facts
 from pilebuilder.report.svg import colour
 from pilebuilder.report.table import Column, Figure, Prose, Section, Table
@@ -285,7 +285,7 @@ def size_figure(parts: Sequence[Part]) -> Figure:
         subtitle="Bytes of UTF-8 text; effective size is raw size times epochs.",
         draw=draw,
         table="components",
-        alt=f"Bars of {len(parts)} components; the largest is {largest.name} with an effective size of"
+        alt=f"Bars of {many(len(parts), 'component')}; the largest is {largest.name} with an effective size of"
         f" {show_size(largest.effective)}."
         if largest
         else "No component has text.",
@@ -390,7 +390,8 @@ def section(facts: Facts) -> Section:
             component_table(parts),
             *([gone] if (gone := removed_table(facts, parts)) else []),
             *([warning] if empty else []),
-            *([size_figure(parts), treemap_figure(facts, parts)] if total else []),
+            *([size_figure(parts)] if total else []),
+            *([treemap_figure(facts, parts)] if sum(p.effective > 0 for p in parts) > 1 else []),
             *([beside] if beside else []),
             *([alarm] if broken else []),
             *([sums] if sums.rows else []),

@@ -206,6 +206,9 @@ def section(facts: Facts) -> Section:
     if "dedup" in facts.off:
         gap = Prose(text=f"{not_measured('the recipe turns dedup off')}: near-duplicates.", warning=True)
         return Section(name="duplicates", title=title, lead="", blocks=(*still, gap))
+    if "dedup" not in facts.stages:
+        gap = Prose(text=f"{not_measured('deduplication has not run in this build')}: near-duplicates.", warning=True)
+        return Section(name="duplicates", title=title, lead="", blocks=(*still, gap))
     merged = sum(c.merged for c in facts.stages.get("dedup", {}).values())
     seen = sum(c.seen for c in facts.stages.get("dedup", {}).values())
     lead = f"{merged:,} of {seen:,} documents ({merged / seen:.1%}) were duplicates of one that stays." if seen else ""

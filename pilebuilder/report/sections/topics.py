@@ -5,6 +5,7 @@ from __future__ import annotations
 from pilebuilder.report import charts, heat
 from pilebuilder.report.cells import TOO_FEW_DOCUMENTS, Cell, Gap, enough, not_measured, too_few
 from pilebuilder.report.facts import Facts
+from pilebuilder.report.sampled.topics import FEWEST
 from pilebuilder.report.stats import divergence
 from pilebuilder.report.table import Column, Figure, Prose, Section, Table
 
@@ -43,7 +44,8 @@ def topic_table(facts: Facts) -> Table:
         held = facts.topics.get(name)
         if held is None or not held["topics"]:
             n = held["documents"] if held else 0
-            rows.append((name, None, too_few(n), *[None] * 5))
+            gap = too_few(n) if n < FEWEST else not_measured("no word of the dictionary")
+            rows.append((name, None, gap, *[None] * 5))
             continue
         for i, t in enumerate(held["topics"], 1):
             label = ", ".join(t["relevant"][:3])
@@ -228,6 +230,6 @@ def section(facts: Facts) -> Section:
     return Section(
         name="topics",
         title="Topics",
-        lead=f"{len(models)} of {len(facts.sources)} components have enough documents for a topic model of their own.",
+        lead=f"{len(models)} of {len(facts.sources)} components have a topic model of their own.",
         blocks=(*figures, *tables, topic_table(facts)),
     )
