@@ -30,18 +30,31 @@ def collect(task: Task, work: Workspace) -> Facts:
         found = {}
         for name, files in held.items():
             found[name] = Counters.read(work.open(a) for a in files)
-            found[name].prune("ngram ", KEPT_NGRAMS, "ngram.missed")
         return found
+
+    def profiled() -> tuple[dict[str, Counters], Counters]:
+        """Profiles by component; and n-grams of the whole, which no page shows by component, out of them."""
+        found: dict[str, Counters] = {}
+        ngrams = Counters()
+        for artifact in (a for a in task.inputs if a.kind == "profile"):
+            held = Counters.read([work.open(artifact)])
+            held.prune("ngram ", KEPT_NGRAMS, "ngram.missed")
+            ngrams.merge(held.moved("ngram")).settle()
+            component = artifact.facts["component"]
+            found[component] = found[component].merge(held) if component in found else held
+        return found, ngrams
 
     def tables(kind: str) -> dict[str, Any]:
         return {a.facts["component"]: read_table(work.open(a)) for a in task.inputs if a.kind == kind}
 
+    profiles, ngrams = profiled()
     excerpts = {name: held for part in load("excerpts") for name, held in part.items()}
     return from_json(
         task.params["facts"],
         config=task.params["config"],
         answers=task.params["answers"],
-        profiles=counters("profile"),
+        profiles=profiles,
+        ngrams=ngrams,
         removal=counters("removal-counts"),
         domains=tables("domains"),
         repeats={name: _shorten(table) for name, table in tables("repeats").items()},

@@ -126,6 +126,13 @@ class Counters:
                 held[key] = held.get(key, 0) + count
         return self
 
+    def moved(self, prefix: str) -> Counters:
+        """The measures of this prefix, taken out of these."""
+        taken = Counters()
+        for name in [name for name in self._held if name[0].startswith(prefix)]:
+            taken._held[name] = self._held.pop(name)
+        return taken
+
     def rows(self) -> Iterator[tuple[str, str, int, int]]:
         """All counters, sorted."""
         for measure, label in sorted(self._held):
@@ -134,10 +141,10 @@ class Counters:
 
     def write(self, path: Path) -> None:
         """As Parquet, rows sorted: equal sums give equal bytes, however they were added up."""
-        self._settle()
+        self.settle()
         write_table(self.table(), path, level=3)
 
-    def _settle(self) -> None:
+    def settle(self) -> None:
         """Carry squares into their upper half; keep the extreme of extremes, the highest level of each register."""
         for (_, label), keys in self._held.items():
             if label == "squares" and keys:

@@ -67,7 +67,9 @@ class Facts:
     mixture: Mapping[str, Any] = field(default_factory=dict)
     """What the mix wrote: epochs and shares asked for and realised, by component."""
     profiles: Mapping[str, Counters] = field(default_factory=dict)
-    """Merged document summaries by component."""
+    """Merged document summaries by component, without n-grams."""
+    ngrams: Counters | None = None
+    """N-grams of the whole corpus."""
     config: Mapping[str, Any] = field(default_factory=dict)
     """The report's section of the recipe."""
     answers: Mapping[str, Any] = field(default_factory=dict)
@@ -140,7 +142,7 @@ class Facts:
         for name in self.names:
             if name in self.profiles:
                 total.merge(self.profiles[name])
-        return total
+        return total.merge(self.ngrams) if self.ngrams is not None else total
 
     def documents(self, name: str) -> int:
         """Distinct documents of a component when the mix begins; of a corpus made elsewhere, those in its files."""
