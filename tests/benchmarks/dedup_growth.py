@@ -194,6 +194,9 @@ def plot(points: list[tuple[int, float, float]], path: Path) -> None:
     left, top, width, height = 60, 20, 520, 320
     most, base = points[-1][0], points[0][1] / points[0][0]
     high = max(1.2 * base * most, max(cpu for _, cpu, _ in points))
+    high = 5 * next(
+        step for k in range(-3, 9) for step in (10**k, 2 * 10**k, 4 * 10**k, 5 * 10**k) if 5 * step >= high
+    )
 
     def at(documents: float, seconds: float) -> str:
         return f"{left + documents / most * width:.1f},{top + (1 - seconds / high) * height:.1f}"
@@ -202,7 +205,7 @@ def plot(points: list[tuple[int, float, float]], path: Path) -> None:
     for k in range(6):
         x, y = left + k / 5 * width, top + (1 - k / 5) * height
         parts.append(f'<line x1="{left}" x2="{left + width}" y1="{y:.0f}" y2="{y:.0f}" stroke="#ddd"/>')
-        parts.append(f'<text x="{left - 8}" y="{y + 4:.0f}" text-anchor="end">{high * k / 5:.1f}</text>')
+        parts.append(f'<text x="{left - 8}" y="{y + 4:.0f}" text-anchor="end">{high * k / 5:g}</text>')
         label = f"{most * k // 5:,}"
         parts.append(f'<text x="{x:.0f}" y="{top + height + 18}" text-anchor="middle">{label}</text>')
     for factor, name, dash in ((1.0, "linear", "4 3"), (1.15, "1.15 x linear", "1 3")):
@@ -215,9 +218,10 @@ def plot(points: list[tuple[int, float, float]], path: Path) -> None:
     for documents, cpu, peak in points:
         x, y = at(documents, cpu).split(",")
         parts.append(f'<circle cx="{x}" cy="{y}" r="3.5" fill="#1b6ca8"/>')
-        parts.append(f'<text x="{x}" y="{float(y) - 8:.0f}" text-anchor="end">{cpu:.1f} s, {peak:.0f} MiB</text>')
+        parts.append(f'<text x="{float(x) + 8:.0f}" y="{float(y) + 14:.0f}">{cpu:.1f} s, {peak:.0f} MiB</text>')
     middle = left + width / 2
-    parts.append(f'<text x="{middle}" y="{top + height + 40}" text-anchor="middle">documents (CPU seconds)</text>')
+    parts.append(f'<text x="{middle}" y="{top + height + 40}" text-anchor="middle">documents</text>')
+    parts.append(f'<text x="{left - 8}" y="{top - 8}">CPU seconds</text>')
     path.write_text("\n".join([*parts, "</svg>"]))
 
 
