@@ -63,8 +63,11 @@ def seconds():
     t = os.times()
     return t.user + t.system
 from pilebuilder.build.worker import execute
+from pilebuilder.executors.local import _reuse_memory
+_reuse_memory()  # as every worker does
 task, warm = pickle.load(open(sys.argv[1], "rb"))
 if len(sys.argv) > 2:
+    import awkward  # gigatoken's way for more than few texts
     execute(*warm)
 start = seconds()
 execute(*task)
