@@ -19,18 +19,23 @@ HASHES = frozenset({"digest", "url_key", "bands", "signature"})
 """Columns of random bits, which nothing compresses."""
 
 
-def write_table(table: pa.Table, path: Path, row_group_size: int | None = None, *, level: int = 1) -> None:
-    """Parquet with zstd, the same bytes for the same table: text plain, hashes raw, short columns dictionary-coded."""
+def write_table(
+    table: pa.Table, path: Path, row_group_size: int | None = None, *, level: int = 1, reread: bool = False
+) -> None:
+    """Parquet with zstd, the same bytes for the same table: text plain, hashes raw, short columns dictionary-coded.
+
+    `reread` says that many tasks will read the text: LZ4 packs it two fifths larger and is read twice as fast.
+    """
     import pyarrow.parquet as pq
 
     plain = {"text", "id", "url", "meta", "duplicate_of", "detail", *HASHES}
-    packed = [n for n in table.column_names if n not in HASHES]
+    codecs = {n: "none" if n in HASHES else "lz4" if reread and n == "text" else "zstd" for n in table.column_names}
     pq.write_table(
         table,
         path,
         row_group_size=row_group_size or max(1, table.num_rows),
-        compression={n: "none" if n in HASHES else "zstd" for n in table.column_names},
-        compression_level=dict.fromkeys(packed, level),
+        compression=codecs,
+        compression_level={name: level for name, codec in codecs.items() if codec == "zstd"},
         use_dictionary=[n for n in table.column_names if n not in plain],
         write_statistics=False,
         store_schema=True,

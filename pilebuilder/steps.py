@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pilebuilder.document import Docs
 
 Spec = str | dict[str, dict[str, Any] | None]
-CODE = "transform/1"
+CODE = "transform/2"
 # Texts of one call of a step: bounds what a step may hold beside the partition.
 CHUNK_BYTES = 16 << 20
 
@@ -141,7 +141,7 @@ def transform(task: Task, work: Workspace) -> None:
     if result is None or not result.num_rows:
         return
     facts = {"component": task.component, "documents": result.num_rows, "text_bytes": count.bytes_out}
-    write_table(result, work.output("docs.parquet", "partition", **facts))
+    write_table(result, work.output("docs.parquet", "partition", **facts), reread=True)
     if measured:
         shared = [name for name in measured[0].column_names if all(name in t.column_names for t in measured)]
         path = work.output("measures.parquet", "measures", component=task.component, partition="@docs.parquet")

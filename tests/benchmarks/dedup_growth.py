@@ -56,7 +56,7 @@ def grow(root: Path, documents: int, limit: int, seed: int = 5) -> None:
             {f.name: pa.array(columns.get(f.name, [None] * len(texts)), f.type) for f in schema()}, schema=schema()
         )
         for piece, _ in pieces(table, limit):
-            write_table(piece.combine_chunks(), folder / f"{ordinal:06}.parquet")
+            write_table(piece.combine_chunks(), folder / f"{ordinal:06}.parquet", reread=True)
             ordinal += 1
 
 
@@ -107,7 +107,7 @@ def same(root: Path, documents: int, limit: int) -> None:
             {f.name: pa.array(columns.get(f.name, [None] * len(rows)), f.type) for f in schema()}, schema=schema()
         )
         for piece, _ in pieces(table, limit):
-            write_table(piece.combine_chunks(), root / "parts" / f"{ordinal:06}.parquet")
+            write_table(piece.combine_chunks(), root / "parts" / f"{ordinal:06}.parquet", reread=True)
             ordinal += 1
 
 

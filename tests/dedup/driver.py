@@ -16,7 +16,7 @@ from pilebuilder.dedup.config import Config
 from pilebuilder.dedup.stage import Dedup
 from pilebuilder.document import document_id, schema
 from pilebuilder.ledger import Tally
-from pilebuilder.partition import PartitionWriter, read_table
+from pilebuilder.partition import pieces, read_table, write_table
 from pilebuilder.task import Artifact, Manifest, Task, Workspace
 
 
@@ -54,11 +54,12 @@ def table_of(docs: Sequence[Doc], offset: int = 0) -> pa.Table:
 
 
 def write_partitions(task: Task, work: Workspace) -> None:
-    """Task: documents handed over in memory become partitions."""
+    """Task: documents handed over in memory become partitions, as the fused pass leaves them."""
     for component, table in HANDED[task.params["handed"]]:
-        with PartitionWriter(work, component, task.params["limit"]) as writer:
-            writer.ordinal = len(work.outputs)
-            writer.write(table)
+        for piece, size in pieces(table, task.params["limit"]):
+            facts = {"component": component, "documents": piece.num_rows, "text_bytes": size}
+            path = work.output(f"{len(work.outputs):05}.parquet", "partition", **facts)
+            write_table(piece.combine_chunks(), path, reread=True)
         work.tally.of(component).seen = work.tally.of(component).kept = 0
 
 
