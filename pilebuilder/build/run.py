@@ -168,6 +168,7 @@ class Build:
             if found is not None:
                 self._account(stage, found, reused=True)
         missing = [i for i, found in enumerate(results) if found is None]
+        missing.sort(key=lambda i: -sum(a.bytes for a in tasks[i].inputs))  # a large task begun last is waited for
         if missing and self._dry:
             raise NotYetError
         if missing:
