@@ -77,6 +77,49 @@ def span_chars(lengths: Any, first: Any, n: Any) -> Any:
     return chars
 
 
+@device
+def repeated_pairs(words, n_words, sketch, where, keys):  # type: ignore[no-untyped-def]
+    """Places and keys of the 2-grams that seem to occur again, into `where` and `keys`; returns how many.
+
+    Each 2-gram goes once through the sketch (8 bytes per word, up to a power of two): 1 = seen, 3 = seen again. None
+    that occurs again is missed. The lists are written without a branch: every entry, at a place that moves on only
+    after those that stay.
+    """
+    slots = 64
+    while slots < 8 * n_words:
+        slots <<= 1
+    for k in range(slots >> 3):
+        set_u64(sketch, k, np.uint64(0))
+    mask = slots - 1
+    for k in range(n_words - 1):
+        slot = np.int64(join(u64(words, k), u64(words, k + 1)) >> np.uint64(24)) & mask
+        set_byte(sketch, slot, (byte(sketch, slot) << 1 | 1) & 3)
+    left = 0
+    for k in range(n_words - 1):
+        key = join(u64(words, k), u64(words, k + 1))
+        set_i64(where, left, k)
+        set_u64(keys, left, key)
+        left += byte(sketch, np.int64(key >> np.uint64(24)) & mask) == 3
+    return left
+
+
+@device
+def lengthen(words, n_words, where, keys, kept, g):  # type: ignore[no-untyped-def]
+    """From the n-grams of `g` words that occur again, those of one word more that may; returns how many.
+
+    A longer n-gram occurs again only where this one and the one a word further both do.
+    """
+    left = 0
+    for q in range(kept - 1):
+        k = i64(where, q)
+        longer = join(u64(keys, q), u64(words, min(k + g, n_words - 1)))
+        adjacent = i64(where, q + 1) == k + 1
+        set_i64(where, left, k)
+        set_u64(keys, left, longer)
+        left += adjacent
+    return left
+
+
 @kernel(
     types.int64(
         UINT64S, types.Array(types.int32, 1, "C", readonly=True), INT64S, INT64S, INT64, types.uint8[::1],
@@ -100,23 +143,7 @@ def ngram_stats(hashes_, lengths_, firsts, lasts, stamp, sketch_, table_, where_
         if n_words < 2:
             continue
         words, sizes = hashes + 8 * first, lengths + 4 * first
-        # every 2-gram once through the sketch: 1 = seen, 3 = seen again
-        slots = 64
-        while slots < 8 * n_words:
-            slots <<= 1
-        for k in range(slots >> 3):
-            set_u64(sketch, k, np.uint64(0))
-        mask = slots - 1
-        for k in range(n_words - 1):
-            slot = np.int64(join(u64(words, k), u64(words, k + 1)) >> np.uint64(24)) & mask
-            set_byte(sketch, slot, (byte(sketch, slot) << 1 | 1) & 3)
-        # lists are written without a branch: every entry, at a place that moves on only after those that stay
-        left = 0
-        for k in range(n_words - 1):
-            key = join(u64(words, k), u64(words, k + 1))
-            set_i64(where, left, k)
-            set_u64(keys, left, key)
-            left += byte(sketch, np.int64(key >> np.uint64(24)) & mask) == 3
+        left = repeated_pairs(words, n_words, sketch, where, keys)
         slots = 64
         while slots < 2 * left:
             slots <<= 1
@@ -141,15 +168,7 @@ def ngram_stats(hashes_, lengths_, firsts, lasts, stamp, sketch_, table_, where_
                 set_u64(keys, kept, u64(keys, q))
                 kept += times > 1
             out[row, g - 2] = best * (span_chars(sizes, at, g) + g - 1)
-            # the next n-gram repeats only where this one and the one a word further both do
-            left = 0
-            for q in range(kept - 1):
-                k = i64(where, q)
-                longer = join(u64(keys, q), u64(words, min(k + g, n_words - 1)))
-                adjacent = i64(where, q + 1) == k + 1
-                set_i64(where, left, k)
-                set_u64(keys, left, longer)
-                left += adjacent
+            left = lengthen(words, n_words, where, keys, kept, g)
         # duplicate n-grams, counted without overlap from left to right
         for g in range(5, 11):
             stamp += 1

@@ -9,15 +9,13 @@ from pilebuilder.kernels.jit import (
     INT64S,
     UINT64S,
     address,
-    byte,
     i64,
     kernel,
-    set_byte,
     set_i64,
     set_u64,
     u64,
 )  # fmt: skip
-from pilebuilder.kernels.ngrams import count, find, join, span_chars
+from pilebuilder.kernels.ngrams import count, find, lengthen, repeated_pairs, span_chars
 
 NS = tuple(range(2, 11))
 COLUMNS = ("top_times", "top_chars", "dup_chars", "all_chars", "covered_chars")
@@ -40,22 +38,7 @@ def repeated(hashes_, lengths_, firsts, sketch_, table_, where_, keys_, out):  #
         first, n_words = firsts[row], firsts[row + 1] - firsts[row]
         words, sizes = hashes + 8 * first, lengths + 4 * first
         total = span_chars(sizes, 0, n_words)
-        slots = 64
-        while slots < 8 * n_words:
-            slots <<= 1
-        for k in range(slots >> 3):
-            set_u64(sketch, k, np.uint64(0))
-        mask = slots - 1
-        for k in range(n_words - 1):
-            slot = np.int64(join(u64(words, k), u64(words, k + 1)) >> np.uint64(24)) & mask
-            set_byte(sketch, slot, (byte(sketch, slot) << 1 | 1) & 3)
-        left = 0
-        for k in range(n_words - 1):
-            key = join(u64(words, k), u64(words, k + 1))
-            if byte(sketch, np.int64(key >> np.uint64(24)) & mask) == 3:
-                set_i64(where, left, k)
-                set_u64(keys, left, key)
-                left += 1
+        left = repeated_pairs(words, n_words, sketch, where, keys)
         slots = 64
         while slots < 2 * left:
             slots <<= 1
@@ -90,13 +73,7 @@ def repeated(hashes_, lengths_, firsts, sketch_, table_, where_, keys_, out):  #
             out[row, g - 2, 0], out[row, g - 2, 1] = best, span_chars(sizes, at, g)
             out[row, g - 2, 2], out[row, g - 2, 4] = chars, covered
             out[row, g - 2, 3] = g * total - before - after
-            left = 0
-            for q in range(kept):
-                k = i64(where, q)
-                if q + 1 < kept and i64(where, q + 1) == k + 1:
-                    set_i64(where, left, k)
-                    set_u64(keys, left, join(u64(keys, q), u64(words, k + g)))
-                    left += 1
+            left = lengthen(words, n_words, where, keys, kept, g)
 
 
 def repetition(hashes: np.ndarray, lengths: np.ndarray, firsts: np.ndarray) -> np.ndarray:
