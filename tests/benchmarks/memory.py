@@ -29,8 +29,8 @@ from tests.benchmarks.quickstart import _descendants as descendants
 FILE_BYTES = 100_000_000
 
 
-def documents() -> Iterator[str]:
-    """Real texts, over and over, no two of them equal."""
+def documents() -> Iterator[dict[str, Any]]:
+    """Records of real texts, over and over, no two of them equal."""
     held = corpus.samples()
     if (corpus.folder() / "docs.jsonl.zst").is_file():
         held += corpus.read(corpus.folder() / "docs.jsonl.zst")
@@ -38,19 +38,19 @@ def documents() -> Iterator[str]:
         raise SystemExit("no text: run python -m tests.benchmarks.corpus first")
     for turn in itertools.count():
         for number, (_, text) in enumerate(held):
-            yield f"{text}\n\nThis is copy {turn} of document {number}.\n"
+            yield {"text": f"{text}\n\nThis is copy {turn} of document {number}.\n"}
 
 
-def write(folder: Path, size: int) -> tuple[int, int]:
+def write(folder: Path, size: int, records: Iterator[dict[str, Any]]) -> tuple[int, int]:
     """JSON lines of about `size` bytes of text in files of `FILE_BYTES`; documents and bytes of text."""
-    texts, count, done = documents(), 0, 0
+    count, done = 0, 0
     while done < size:
         path, own = folder / f"{done // FILE_BYTES:03}.jsonl.zst", 0
         with path.open("wb") as file, zstandard.ZstdCompressor(level=1).stream_writer(file) as out:
             while own < min(FILE_BYTES, size - done):
-                text = next(texts)
-                out.write(json.dumps({"text": text}).encode() + b"\n")
-                own += len(text.encode())
+                record = next(records)
+                out.write(json.dumps(record).encode() + b"\n")
+                own += len(record["text"].encode())
                 count += 1
         done += own
     return count, done
@@ -84,7 +84,7 @@ def main(gigabytes: float, workers: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "raw").mkdir()
-        count, size = write(folder / "raw", int(gigabytes * 1e9))
+        count, size = write(folder / "raw", int(gigabytes * 1e9), documents())
         web = yaml.safe_load((data_folder("pipelines") / "web.yaml").read_text(encoding="utf-8"))
         recipe = {
             "name": "memory",

@@ -18,10 +18,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import zstandard
-
 from tests.benchmarks import corpus
-from tests.benchmarks.memory import FILE_BYTES, watch
+from tests.benchmarks.memory import watch, write
 
 COMPONENTS = 22
 
@@ -38,26 +36,11 @@ def documents() -> Iterator[dict[str, Any]]:
             yield {"text": text + ending, "meta": {"pile_set_name": f"Component {part:02}"}}
 
 
-def write(folder: Path, size: int) -> tuple[int, int]:
-    """About `size` bytes of text in files of `FILE_BYTES`; documents and bytes of text."""
-    records, count, done = documents(), 0, 0
-    while done < size:
-        path, own = folder / f"{done // FILE_BYTES:03}.jsonl.zst", 0
-        with path.open("wb") as file, zstandard.ZstdCompressor(level=1).stream_writer(file) as out:
-            while own < min(FILE_BYTES, size - done):
-                record = next(records)
-                out.write(json.dumps(record).encode() + b"\n")
-                own += len(record["text"].encode())
-                count += 1
-        done += own
-    return count, done
-
-
 def main(gigabytes: float, workers: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "raw").mkdir()
-        count, size = write(folder / "raw", int(gigabytes * 1e9))
+        count, size = write(folder / "raw", int(gigabytes * 1e9), documents())
         command = [sys.executable, "-m", "pilebuilder", "report", "--corpus", str(folder / "raw")]
         start = time.monotonic()
         processes, _ = watch([*command, "-w", str(workers), "-o", str(folder / "out")])
