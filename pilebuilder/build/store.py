@@ -22,7 +22,7 @@ from typing import Any
 from pilebuilder.atomic import sync
 from pilebuilder.errors import NoSpaceError, PilebuilderError
 from pilebuilder.ledger import Tally
-from pilebuilder.task import Artifact, Manifest, Task, Workspace, canonical, digest_file
+from pilebuilder.task import Artifact, Manifest, Task, Workspace, digest_file
 
 MANIFEST = "manifest.json"
 LEDGER = "ledger.parquet"
@@ -162,14 +162,6 @@ def _named(manifest: Manifest, task: Task) -> Manifest:
     from dataclasses import replace
 
     return replace(manifest, name=task.name)
-
-
-def manifest_digest(manifest: Manifest) -> str:
-    """What the lock records of a manifest."""
-    import hashlib
-
-    outputs = [[a.kind, a.sha256, a.bytes] for a in manifest.outputs]
-    return hashlib.sha256(canonical([manifest.key, outputs, manifest.tally.to_json()]).encode()).hexdigest()
 
 
 def explain_os_error(error: OSError, doing: str) -> PilebuilderError:

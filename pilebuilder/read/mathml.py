@@ -14,7 +14,6 @@ _BINARY = {
     "mover": r"\overset{{{1}}}{{{0}}}",
     "mroot": r"\sqrt[{1}]{{{0}}}",
 }
-_LARGE = "∑∏∐∫∮⋃⋂⨁lim"
 _NAMES = {"∑": r"\sum", "∏": r"\prod", "∫": r"\int", "∮": r"\oint", "⋃": r"\bigcup", "⋂": r"\bigcap"}
 
 
