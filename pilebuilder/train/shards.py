@@ -11,14 +11,17 @@ import json
 import struct
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pilebuilder.digest import canonical, digest_file
 from pilebuilder.errors import PilebuilderError
 
 if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
     from pilebuilder.train.narrow import Narrow
 
 INDEX_MAGIC, DOCS_MAGIC = b"MMIDIDX\x00\x00", b"PBDOCS1\x00"
@@ -28,6 +31,47 @@ CODES = {8: "uint16", 4: "int32"}
 
 class ShardError(PilebuilderError):
     """Token files that are missing, damaged, edited, or do not belong together."""
+
+
+class Part(BaseModel):
+    """What every part of a manifest has in common: values have exactly their type; keys unknown here are let be."""
+
+    model_config = ConfigDict(strict=True)
+
+
+class Named(Part):
+    """A component, or the shard of text."""
+
+    name: str
+
+
+class File(Part):
+    """A file beside the manifest."""
+
+    bytes: int = Field(ge=0)
+    sha256: str
+
+
+class Tokenizer(Part):
+    """What the ids were made with."""
+
+    name: str
+    sha256: str
+    vocab_size: int = Field(ge=1)
+    eod: int | None
+
+
+class Manifest(Part):
+    """What this module and the training read from a manifest of tokens."""
+
+    split: str
+    dtype: Literal["uint16", "int32"]
+    documents: int = Field(ge=0)
+    tokens: int = Field(ge=0)
+    shard: Named
+    tokenizer: Tokenizer
+    components: list[Named]
+    files: dict[str, File]
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,24 +229,20 @@ def _complete(folder: Path, split: str, known: set[str]) -> None:
 
 def _manifest(path: Path) -> dict[str, Any]:
     try:
-        content: dict[str, Any] = json.loads(path.read_bytes())
-        missing = {"split", "tokenizer", "dtype", "files", "components", "documents", "tokens", "shard"} - set(content)
-        if missing:
-            raise ValueError(f"it lacks {', '.join(sorted(missing))}")
-        files = {path.with_suffix(f".{suffix}").name for suffix in ("bin", "idx", "docs")}
-        if not files <= set(content["files"]):
-            raise ValueError(f"it names no {', '.join(sorted(files - set(content['files'])))}")
-        for entry in content["files"].values():
-            entry["bytes"], entry["sha256"]
-        for component in content["components"]:
-            component["name"]
-        for key in ("name", "sha256", "vocab_size", "eod"):
-            content["tokenizer"][key]
-        if content["dtype"] not in CODES.values():
-            raise ValueError(f"its ids are {content['dtype']!r}, not {' or '.join(CODES.values())}")
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ShardError(f"{path} is not a manifest of tokens: {error}") from error
-    return content
+        Manifest.model_validate_json(content := path.read_bytes())
+        manifest: dict[str, Any] = json.loads(content)
+    except ValueError as error:
+        reason = "; ".join(map(_reason, error.errors())) if isinstance(error, ValidationError) else error
+        raise ShardError(f"{path} is not a manifest of tokens: {reason}") from error
+    files = {path.with_suffix(f".{suffix}").name for suffix in ("bin", "idx", "docs")}
+    if missing := files - set(manifest["files"]):
+        raise ShardError(f"{path} is not a manifest of tokens: it names no {', '.join(sorted(missing))}")
+    return manifest
+
+
+def _reason(error: ErrorDetails) -> str:
+    place = ".".join(map(str, error["loc"]))
+    return f"{place}: {error['msg']}" if place else error["msg"]
 
 
 def _shard(path: Path, manifest: dict[str, Any], verify: bool) -> Shard:
