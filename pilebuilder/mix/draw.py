@@ -10,14 +10,14 @@ import numpy as np
 
 from pilebuilder.document import text_buffers
 from pilebuilder.mix import order
+from pilebuilder.mix.left import SPLITS, TEST, TRAIN, VAL, column, splits_of, survivors
 from pilebuilder.mix.runs import write_run
 from pilebuilder.task import Task, Workspace, canonical
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-TRAIN, VAL, TEST, GONE = 0, 1, 2, 3
-SPLITS = ("train", "val", "test")
+GONE = len(SPLITS)
 
 
 def survey(task: Task, work: Workspace) -> None:
@@ -50,17 +50,6 @@ def factors_of(task: Task, work: Workspace, kept: np.ndarray) -> np.ndarray:
     return duplicates.factors(sizes[kept], task.params["duplicates"])
 
 
-def survivors(task: Task, work: Workspace, columns: list[str] | None = None) -> tuple[pa.Table, np.ndarray]:
-    """The partition (first input) without the rows of its removal list, if there is one; and which rows are left."""
-    from pilebuilder.partition import read_table
-
-    table = read_table(work.open(task.inputs[0]), columns)
-    keep = np.ones(table.num_rows, bool)
-    for removal in (a for a in task.inputs if a.kind == "removal"):
-        keep[np.asarray(read_table(work.open(removal), ["row"]).column("row"))] = False
-    return (table if keep.all() else table.take(np.flatnonzero(keep)).combine_chunks()), keep
-
-
 def draw(task: Task, work: Workspace) -> None:
     """Assign split, copies and place to every document that is left, and write them as a run."""
     (table, kept), params = survivors(task, work), task.params
@@ -82,15 +71,6 @@ def draw(task: Task, work: Workspace) -> None:
     held = {name: {k: group[k] for k in ("rows", "sha256", "length")} for name, group in groups.items()}
     work.output("run.arrows", "run", groups=held)
     work.facts["splits"] = _counts(table, split, copies)
-
-
-def splits_of(ids: pa.Array, params: Any) -> np.ndarray:
-    """Split of each document (int8) by the seed and thresholds of the task."""
-    draws = order.draw(*order.words(ids), order.keys(params["seed"], "split"))
-    split = np.full(len(draws), TRAIN, np.int8)
-    split[~order.under(draws, params["val"])] = VAL
-    split[order.under(draws, params["test"])] = TEST
-    return split
 
 
 def clear_of_heldout(task: Task, work: Workspace, table: pa.Table, split: np.ndarray) -> None:
@@ -252,15 +232,6 @@ def _plain(table: pa.Table) -> pa.Table:
         if pa.types.is_dictionary(field.type):
             table = table.set_column(at, field.name, table.column(at).cast(field.type.value_type))
     return table.replace_schema_metadata(None).combine_chunks()
-
-
-def column(table: pa.Table, name: str) -> Any:
-    import pyarrow as pa
-
-    column = table.column(name)
-    if column.num_chunks == 0:
-        return pa.array([], column.type)
-    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
 
 
 def _int32(values: Any) -> pa.Array:

@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.ipc
 
 from pilebuilder.document import text_buffers
+from pilebuilder.mix.left import TRAIN, column, splits_of, survivors
 from pilebuilder.task import Artifact, Task, Workspace
 
 if TYPE_CHECKING:
@@ -58,8 +59,6 @@ class Sketches:
 
 def hold(task: Task, work: Workspace) -> None:
     """Task: sketch the held-out documents of one partition."""
-    from pilebuilder.mix.draw import TRAIN, column, splits_of, survivors
-
     table, _ = survivors(task, work, ["id", "text"])
     rows = np.flatnonzero(splits_of(column(table, "id"), task.params) != TRAIN)
     if not len(rows):
