@@ -22,6 +22,12 @@ if TYPE_CHECKING:
     from pilebuilder.fetch.web import Web
 
 BLOCK = 1 << 20
+REFUSED = {
+    "link_outside": "links out of the folder are not followed",
+    "link_broken": "the link leads to nothing",
+    "link_folder": "links to folders are not followed; make the folder a component of its own, or `exclude` it",
+}
+"""Why a name of the folder is not read: reason and cause."""
 ESCAPED = "file://"
 """Begins the address of a file whose path is not plain UTF-8 text; the rest is percent-encoded."""
 SKIPPED = ("**/__pycache__/**", "**/.git/**", "**/.DS_Store")
@@ -30,7 +36,7 @@ PLACES = {"stdlib": "stdlib", "site-packages": "purelib", "data": "data"}
 PLACE_SKIPS = {"stdlib": ("site-packages/**", "dist-packages/**", "test/**", "**/tests/**", "config-*/**")}
 
 
-@fetcher("local", version=1)
+@fetcher("local", version=2)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Local:
     """Files of a folder, or of the installation: python:stdlib, python:site-packages, python:data."""
@@ -47,7 +53,7 @@ class Local:
     acknowledge_rights: Annotated[bool, Field(description="you may use these files (local-only cards)")] = True
 
     def discover(self, web: Web, want: Want) -> Iterator[Item]:
-        """Regular files by name, bytewise; a link that leads out of the folder is listed and then refused."""
+        """Regular files by name, bytewise; a link to a folder, or out of this one, is listed and then refused."""
         if not self.acknowledge_rights:
             reason = "this component has no lawful public source; it reads only files that you are entitled to use"
             raise FetchError("rights", reason, remedy="if you are, set `acknowledge_rights: true` beside `path`")
@@ -61,15 +67,18 @@ class Local:
             raise FetchError("unreadable", f"{root} cannot be listed", remedy="mend its permissions")
         include, exclude = _matcher(self.include), _matcher((*SKIPPED, *skips, *self.exclude))
         inside = root.resolve()
-        names = _walk(root, _reaches(self.include), exclude)
-        for name in sorted((n for n in names if include(n) and not exclude(n)), key=os.fsencode):
+        names = [n for n in _walk(root, _reaches(self.include), exclude) if include(n) or _links_folder(root / n)]
+        if self.path.startswith("python:"):  # what an installer linked is there under its own name
+            names = [n for n in names if not _links_folder(root / n)]
+        for name in sorted((n for n in names if not exclude(n)), key=os.fsencode):
             yield _item(name, root / name, inside, self.licence)
 
     def fetch(self, item: Item, target: Path, web: Web) -> Fetched:
         """Digest the file where it lies; it must not change while it is read."""
         path = _path(item.address)
         if "refused" in item.extra:
-            raise FetchError(str(item.extra["refused"]), "links out of the folder are not followed", lasting=True)
+            reason = str(item.extra["refused"])
+            raise FetchError(reason, REFUSED[reason], lasting=True)
         try:
             digest, size = _digest(path)
             same = _version(path) == item.version
@@ -100,7 +109,7 @@ def _place(path: str) -> tuple[Path, tuple[str, ...]]:
 
 
 def _walk(root: Path, reaches: Callable[[str], bool], exclude: Callable[[str], bool]) -> Iterator[str]:
-    """Names of files below a folder, links to folders not followed; only folders that can hold a wanted file are read.
+    """Names of files below a folder, and of links to folders; only folders that can hold a wanted file are read.
 
     A folder that cannot be listed is an error, not a gap.
     """
@@ -113,10 +122,14 @@ def _walk(root: Path, reaches: Callable[[str], bool], exclude: Callable[[str], b
         inside = os.path.relpath(folder, root)
         prefix = "" if inside == "." else f"{inside}/"
         below[:] = [b for b in below if reaches(prefix + b) and not exclude(f"{prefix}{b}/x")]
-        for name in files:
+        for name in [*files, *below]:
             path = os.path.join(folder, name)
             if os.path.islink(path) or os.path.isfile(path):
                 yield prefix + name
+
+
+def _links_folder(path: Path) -> bool:
+    return path.is_symlink() and path.is_dir()
 
 
 def _reaches(globs: tuple[str, ...]) -> Callable[[str], bool]:
@@ -140,9 +153,19 @@ def _reaches(globs: tuple[str, ...]) -> Callable[[str], bool]:
 
 def _item(name: str, path: Path, inside: Path, licence: str | None) -> Item:
     name, address = _printable(name), _address(path)
-    if path.is_symlink() and not (path.resolve().is_relative_to(inside) and path.is_file()):
-        return Item(name=name, address=address, extra={"refused": "link_outside"})
+    if refused := _refused(path, inside):
+        return Item(name=name, address=address, extra={"refused": refused})
     return Item(name=name, address=address, bytes=path.stat().st_size, version=_version(path), licence=licence)
+
+
+def _refused(path: Path, inside: Path) -> str | None:
+    if not path.is_symlink():
+        return None
+    if path.is_dir():
+        return "link_folder"
+    if not path.is_file():
+        return "link_broken"
+    return None if path.resolve().is_relative_to(inside) else "link_outside"
 
 
 def _is_plain(text: str) -> bool:

@@ -83,9 +83,12 @@ def test_links_are_not_followed_out(folder, tmp_path):
     (folder / "dangling.txt").symlink_to(tmp_path / "nowhere")
     (folder / "elsewhere").symlink_to(tmp_path)
     out = run(made(folder), tmp_path / "out")
-    assert out.reasons() == {"out.txt": "link_outside", "dangling.txt": "link_outside"}
+    assert out.reasons() == {"out.txt": "link_outside", "dangling.txt": "link_broken", "elsewhere": "link_folder"}
     assert out.content("inner.txt") == b"content of a.txt\n"
-    assert not any(n.startswith("elsewhere") for n in out.names())
+    assert not any(n.startswith("elsewhere/") for n in out.names())
+    assert listed(path=str(folder), include=("**/*.none",)) == ["elsewhere"]
+    assert listed(path=str(folder), include=("*.none",)) == []
+    assert listed(path=str(folder), include=("**/*.none",), exclude=("elsewhere/**",)) == []
 
 
 def test_conservation_of_files(folder, tmp_path):
