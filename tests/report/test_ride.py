@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 
-import numpy as np
 import pyarrow as pa
 import pytest
 
@@ -110,7 +109,25 @@ def test_prefixes_at_the_edges_of_a_text(text, kinds):
         assert [m[0] for m in find(Texts(content)) if m[1] == 1] == kinds
 
 
-def test_every_secret_is_found_wherever_it_stands():
-    key = "AIza" + "B" * 35
-    texts = ["-" * i + key + " " * (i % 3) for i in range(70)]
-    assert np.array_equal(counted(Texts(table("c", texts)))["secret"], np.ones(70))
+FINDS = {
+    "phone": ["(415) 555-2671", "4155552671", "415 555.2671"],
+    "ipv4": ["8.8.8.8", "93.184.216.34", "250.1.22.3"],
+    "card": ["4111 1111 1111 1111", "5500005555555559"],
+    "email": ["a@b.org", "1@b.org"],
+    "secret": [
+        "AKIA" + "A" * 16, "ghp_" + "b" * 36, "github_pat_" + "x" * 60, "glpat-" + "z" * 20, "xoxb-1234567890",
+        "sk_live_" + "Q" * 16, "AIza" + "B" * 35, "hf_" + "C" * 34, "sk-ant-" + "d" * 20, "-----BEGIN PRIVATE KEY-----",
+        "eyJ" + "a" * 12 + ".eyJ" + "b" * 12 + "." + "c" * 12,
+    ],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "what"), [(kind, what) for kind, all_of in FINDS.items() for what in all_of])
+def test_everything_is_found_wherever_it_stands(kind, what):
+    """At each distance from the beginning of the buffer, of its text, and of the stretch that is looked at at once."""
+    lengths = [*range(20), *range(4080, 4110)]
+    texts = [part for n in lengths for part in (" " * n + what + " " * (n % 3), "7 1", what)]
+    counts = counted(Texts(table("c", texts)))[kind]
+    assert counts.tolist() == [1, 0, 1] * len(lengths)
+    for n in range(4):
+        assert counted(Texts(table("c", [" " * n + what])))[kind].tolist() == [1]

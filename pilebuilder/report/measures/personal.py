@@ -8,6 +8,7 @@ is judged in windows of bounded size.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterator
 
@@ -91,9 +92,14 @@ def _key(texts: Texts, row: int, start: int, pattern: re.Pattern[bytes]) -> Iter
 
 def is_global(texts: Texts, start: int, stop: int) -> bool:
     """Whether an IPv4 address is a public one: not private, reserved, loopback or multicast."""
+    return _is_global(texts.data[start:stop].tobytes())
+
+
+@functools.lru_cache(1 << 14)
+def _is_global(address: bytes) -> bool:
     import ipaddress
 
-    return ipaddress.IPv4Address(texts.data[start:stop].tobytes().decode("ascii")).is_global
+    return ipaddress.IPv4Address(address.decode("ascii")).is_global
 
 
 def counted(texts: Texts) -> dict[str, np.ndarray]:
