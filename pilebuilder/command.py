@@ -105,6 +105,8 @@ def _report_run(
         console.print()
     for message in excess:
         console.print(f"[yellow]quarantine above the limit[/]: {message}")
+    if excess:
+        console.print(f"  look at it: pilebuilder browse {folder} --action quarantined", highlight=False)
     console.print(f"[bold]{build.recipe.name}[/] up to {build.target} in {seconds:.1f} s: {folder}")
     if build.target == "report":
         if report.exists():
@@ -215,7 +217,7 @@ def show_documents(folder: Path, wanted: Wanted, chars: int, as_json: bool) -> i
             continue
         text = row["text"][:chars] if chars else row["text"]
         shown = "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in text)
-        print(f"{row['id']}  {row['component']}  {row['url'] or ''}".rstrip())
+        print("  ".join(part for part in (row["id"], row["component"], row["url"]) if part))
         print(*(f"  {line}" for line in row["history"]), sep="\n")
         print(*(f"    {line}" for line in shown.splitlines()), "", sep="\n")
     if not found:

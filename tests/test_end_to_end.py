@@ -257,6 +257,11 @@ def test_browse_shows_documents_by_what_happened_to_them(reference: Path) -> Non
     word = first[0]["text"].split()[0]
     assert all(word in row["text"] for row in browse(reference, Wanted(words=rf"^{word}\b", number=50)))
     assert not list(browse(reference, Wanted(reason="length", component="Pages")))
+    lost = list(browse(reference, Wanted(component="Letters", action="quarantined", number=50)))
+    assert len(lost) == 4
+    assert {row["text"] for row in lost} == {""}
+    assert all("in quarantine: " in row["history"][0] and ", offset " in row["url"] for row in lost)
+    assert list(browse(reference, Wanted(component="Letters", action="quarantined", number=2))) == lost[:2]
     for wanted, said in ((Wanted(words="("), "not a regular expression"), (Wanted(action="gone"), "no event")):
         with pytest.raises(PilebuilderError, match=said):
             list(browse(reference, wanted))

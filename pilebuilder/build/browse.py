@@ -35,6 +35,9 @@ class Wanted:
 def browse(root: Path, wanted: Wanted) -> Iterator[dict[str, Any]]:
     """Documents as the read stage left them, with the sentences of their history; a seeded choice, same every time.
 
+    What was lost before it was a document (records, files) comes last when asked for by action or reason: raw file and
+    offset in place of an address, no text, and the record's beginning, if the ledger has it, in the sentence.
+
     Raises `PilebuilderError` when the partitions were deleted or when an action or expression is not valid.
     """
     if wanted.action and wanted.action not in ACTIONS:
@@ -42,28 +45,46 @@ def browse(root: Path, wanted: Wanted) -> Iterator[dict[str, Any]]:
     parts = [root / a.path for m in load_manifests(root).get("read", ()) for a in m.of("partition")]
     if not parts or not all(p.exists() for p in parts):
         raise PilebuilderError(f"{root} has no documents to browse: work/read is empty or was deleted; build again")
-    ids = _ids_of_event(root, wanted) if wanted.action or wanted.reason else None
+    if not wanted.action and not wanted.reason:
+        yield from _told(root, _draw(parts, None, wanted))
+        return
+    ids, records = _of_event(root, wanted)
     chosen = _draw(parts, ids, wanted)
+    yield from _told(root, chosen)
+    shown = {row["id"] for row in chosen}
+    records = [row for row in records if row["id"] not in shown]
+    records.sort(key=lambda row: _rank(wanted.seed, f"{row['component']}\0{row['file']}\0{row['offset']}"))
+    for row in records[: wanted.number - len(chosen)]:
+        place = row["file"] if row["offset"] is None else f"{row['file']}, offset {row['offset']}"
+        known = {"id": row["id"], "component": row["component"], "url": place, "text": ""}
+        yield {**known, "history": [sentence(row)]}
+
+
+def _told(root: Path, chosen: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     stories = _stories(root, {row["id"] for row in chosen})
     for row in chosen:
         yield {**row, "history": stories.get(row["id"], [])}
 
 
-def _ids_of_event(root: Path, wanted: Wanted) -> pa.Array:
+def _of_event(root: Path, wanted: Wanted) -> tuple[pa.Array, list[dict[str, Any]]]:
+    """Ids of the documents that the event befell, and its rows on what may never have been one."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    found = []
+    found, records = [], []
     for path in ledger_files(root):
-        table = read_table(path, ["id", "action", "reason"])
-        mask = pc.is_valid(table["id"])
+        table = read_table(path, ["id", *(names := ("stage", "action", "reason"))])
+        stage, action, reason = (pc.fill_null(table[name].cast(pa.string()), "") for name in names)
+        mask = pc.starts_with(reason, wanted.reason)
         if wanted.action:
-            mask = pc.and_(mask, pc.equal(table["action"].cast(pa.string()), wanted.action))
-        if wanted.reason:
-            reasons = pc.fill_null(table["reason"].cast(pa.string()), "")
-            mask = pc.and_(mask, pc.starts_with(reasons, wanted.reason))
-        found += table.filter(mask)["id"].chunks
-    return pc.unique(pa.chunked_array(found, pa.string()))
+            mask = pc.and_(mask, pc.equal(action, wanted.action))
+        found += table.filter(pc.and_(mask, pc.is_valid(table["id"])))["id"].chunks
+        lost = pc.and_(mask, pc.is_in(action, pa.array(["dropped", "quarantined"])))
+        lost = pc.and_(lost, pc.or_(pc.equal(action, "quarantined"), pc.is_in(stage, pa.array(["fetch", "read"]))))
+        if not wanted.words and pc.any(lost).as_py():
+            records += read_table(path).filter(lost).to_pylist()
+    records = [row for row in records if wanted.component in ("", row["component"])]
+    return pc.unique(pa.chunked_array(found, pa.string())), records
 
 
 def _draw(parts: list[Path], ids: pa.Array | None, wanted: Wanted) -> list[dict[str, Any]]:

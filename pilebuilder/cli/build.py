@@ -147,7 +147,7 @@ def why(
 def browse(
     folder: Folder,
     component: Annotated[str, typer.Option("--component", "-c", help="only of this component")] = "",
-    action: Annotated[str, typer.Option("--action", help="dropped, duplicate, edited, held_out, kept ...")] = "",
+    action: Annotated[str, typer.Option("--action", help="dropped, quarantined, duplicate, edited, kept ...")] = "",
     reason: Annotated[str, typer.Option("--reason", help="beginning of a reason: gopher-quality, lang ...")] = "",
     words: Annotated[str, typer.Option("--words", help="regular expression that the text must hold")] = "",
     number: Annotated[int, typer.Option("--number", "-n", min=1, help="how many")] = 5,
@@ -160,6 +160,8 @@ def browse(
     Examples:
 
       pilebuilder browse corpus/quickstart --action dropped --reason gopher-quality
+
+      pilebuilder browse corpus/quickstart --action quarantined -n 100
 
       pilebuilder browse corpus/quickstart -c "Python Library" --words "async def" -n 2
     """
