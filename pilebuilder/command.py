@@ -52,10 +52,12 @@ def run(
     inputs: list[str],
     out: Path | None,
     target: str,
+    *,
     workers: int,
     executor: str | None,
     address: str | None,
     log_json: bool,
+    text: str | None = None,
     then: Callable[[Build], int] | None = None,
 ) -> int:
     """Build a recipe, or one stage on files, up to `target`; returns the exit code."""
@@ -65,9 +67,11 @@ def run(
         executors.get_ready(executor)  # a finished build may need no worker at all
     is_recipe = len(inputs) == 1 and (inputs[0].endswith((".yaml", ".yml")) or not Path(inputs[0]).exists())
     if is_recipe:
+        if text is not None:
+            raise RecipeError("--text goes with data files; in a recipe say, e.g., `read: {jsonl: {text: NAME}}`")
         recipe = load_recipe(find_recipe(inputs[0]))
     else:
-        recipe, target = implied_recipe(inputs, out, target)
+        recipe, target = implied_recipe(inputs, out, target, text)
     folder = _folder(recipe, out)
     sink = make_sink(log_json)
     started = time.monotonic()

@@ -34,13 +34,14 @@ READERS = {
     ".epub": "epub",
     ".csv": "csv",
 }
+KEYED = ("jsonl", "parquet", "csv")
 COMPRESSED = {".gz", ".zst", ".bz2", ".xz"}
 # Where a stage's result becomes files a person can use.
 REACHES = {"fetch": "fetch", "read": "shard", "clean": "shard", "filter": "shard", "dedup": "shard"}
 
 
-def implied_recipe(inputs: list[str], out: Path | None, stage: str) -> tuple[Recipe, str]:
-    """The recipe for one stage on these files, and the stage that the run must reach."""
+def implied_recipe(inputs: list[str], out: Path | None, stage: str, text: str | None = None) -> tuple[Recipe, str]:
+    """The recipe for one stage on files that keep their text under `text`, and the stage that the run must reach."""
     if stage == "build":
         raise RecipeError(
             "build takes one recipe; to run one stage on files name the stage, e.g. `pilebuilder dedup FILES`"
@@ -51,11 +52,11 @@ def implied_recipe(inputs: list[str], out: Path | None, stage: str) -> tuple[Rec
     for path in paths:
         if not path.exists():
             raise RecipeError(f"{path}: no such file or folder")
-    text = yaml.safe_dump(_recipe(paths, stage, out.name), sort_keys=False, allow_unicode=True)
+    recipe = yaml.safe_dump(_recipe(paths, stage, out.name, text), sort_keys=False, allow_unicode=True)
     header = f"# Written by `pilebuilder {stage}` for these files; edit it and build it like any recipe.\n"
     path = out / "recipe.yaml"
     out.mkdir(parents=True, exist_ok=True)
-    write_atomic(path, (header + text).encode())
+    write_atomic(path, (header + recipe).encode())
     return resolve_recipe(yamlfile.load(path)), REACHES.get(stage, stage)
 
 
@@ -89,7 +90,7 @@ def write_card(name: str, place: str, out: Path, reader: str, licence: str, evid
     return load_card(str(out.absolute()))
 
 
-def _recipe(paths: list[Path], stage: str, name: str) -> dict[str, Any]:
+def _recipe(paths: list[Path], stage: str, name: str, text: str | None) -> dict[str, Any]:
     groups: dict[str, list[Path]] = {}
     for path in paths:
         groups.setdefault(_reader(path), []).append(path.absolute())
@@ -97,7 +98,7 @@ def _recipe(paths: list[Path], stage: str, name: str) -> dict[str, Any]:
         {
             "name": "data" if len(groups) == 1 else f"data {reader}",
             "fetch": {"local": _place(files)},
-            "read": reader,
+            "read": _reads(reader, text),
             "expect": {"max_loss": 1.0},
         }
         for reader, files in sorted(groups.items())
@@ -127,6 +128,14 @@ def _reader(path: Path) -> str:
     if suffixes and suffixes[-1] in READERS:
         return READERS[suffixes[-1]]
     raise RecipeError(f"{path}: no reader goes by this extension; write a recipe that names one (`read:`)")
+
+
+def _reads(reader: str, text: str | None) -> str | dict[str, Any]:
+    if text is None:
+        return reader
+    if reader not in KEYED:
+        raise RecipeError(f"--text {text}: the reader {reader} takes its text from the whole file, not from a key")
+    return {reader: {"text": [text] if reader == "csv" else text}}
 
 
 def _place(files: list[Path]) -> dict[str, Any]:

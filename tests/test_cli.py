@@ -167,6 +167,21 @@ def test_a_stage_runs_alone_on_files(tiny: Path, tmp_path: Path) -> None:
     assert (tmp_path / "deduped" / "recipe.yaml").exists()
 
 
+def test_text_under_another_key(tiny: Path, tmp_path: Path) -> None:
+    source, out = tmp_path / "data" / "a.jsonl", tmp_path / "out"
+    source.write_text(source.read_text().replace('"text"', '"body"'))
+    (tmp_path / "b.csv").write_text("body,n\nsome words that are here,1\n")
+    assert run("read", source, "-o", out, "-w", 1).returncode == 3
+    lost = run("browse", out, "--action", "quarantined", "-n", 1)
+    assert "no_text (no string under 'text'; the other keys are: body)" in lost.stdout
+    done = run("read", source, tmp_path / "b.csv", "-o", out, "-w", 1, "--text", "body")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout.splitlines()[-1])["read"] == 41
+    assert "read: {jsonl: {text: NAME}}" in run("build", tiny, "--text", "body").stderr
+    (tmp_path / "c.txt").write_text("whole")
+    assert "takes its text from the whole file" in run("read", tmp_path / "c.txt", "-o", out, "--text", "a").stderr
+
+
 def test_status_plan_sources_and_doctor_answer(tiny: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     assert "depends on the stage before" in run("plan", tiny, "-o", out).stdout

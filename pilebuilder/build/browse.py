@@ -42,8 +42,9 @@ def browse(root: Path, wanted: Wanted) -> Iterator[dict[str, Any]]:
     """
     if wanted.action and wanted.action not in ACTIONS:
         raise PilebuilderError(f"no event is called {wanted.action!r}: give one of {', '.join(ACTIONS)}")
-    parts = [root / a.path for m in load_manifests(root).get("read", ()) for a in m.of("partition")]
-    if not parts or not all(p.exists() for p in parts):
+    done = load_manifests(root).get("read", ())
+    parts = [root / a.path for m in done for a in m.of("partition")]
+    if not done or not all(p.exists() for p in parts):
         raise PilebuilderError(f"{root} has no documents to browse: work/read is empty or was deleted; build again")
     if not wanted.action and not wanted.reason:
         yield from _told(root, _draw(parts, None, wanted))

@@ -6,21 +6,14 @@ from typing import Annotated
 
 import typer
 
-from pilebuilder.cli.options import Address, Folder, Inputs, Kind, LogJson, Out, RecipeName, Store, Workers, run_build
+from pilebuilder.cli.options import Folder, Inputs, Out, RecipeName, Run, Store, runs
 
 app = typer.Typer()
 
 
 @app.command()
-def build(
-    recipe: Inputs,
-    out: Out = None,
-    workers: Workers = 0,
-    executor: Kind = None,
-    address: Address = None,
-    log_json: LogJson = False,
-    store: Store = None,
-) -> None:
+@runs
+def build(recipe: Inputs, run: Run) -> None:
     """Build a corpus: every stage from fetch to report.
 
     Running the same command again does only what is missing; after a kill it goes on where it stopped.
@@ -31,23 +24,15 @@ def build(
 
       pilebuilder build my-recipe.yaml --out /data/my-corpus --workers 8
     """
-    run_build(recipe, out, "report", workers, executor, address, log_json, store)
+    run.build(recipe, "report")
 
 
 def _stage_command(name: str, does: str, example: str) -> None:
-    def run_stage(
-        inputs: Inputs,
-        out: Out = None,
-        workers: Workers = 0,
-        executor: Kind = None,
-        address: Address = None,
-        log_json: LogJson = False,
-        store: Store = None,
-    ) -> None:
-        run_build(inputs, out, name, workers, executor, address, log_json, store)
+    def stage(inputs: Inputs, run: Run) -> None:
+        run.build(inputs, name)
 
-    run_stage.__doc__ = f"{does}\n\nExamples:\n\n  pilebuilder {name} my-recipe.yaml\n\n{example}"
-    app.command(name)(run_stage)
+    stage.__doc__ = f"{does}\n\nExamples:\n\n  pilebuilder {name} my-recipe.yaml\n\n{example}"
+    app.command(name)(runs(stage))
 
 
 _ALONE = "  pilebuilder {0} data/*.jsonl.zst -o out/      (on files, with this stage's defaults)"
@@ -65,14 +50,10 @@ for _name, _does in (
 
 
 @app.command("filter")
+@runs
 def filter_(
     inputs: Inputs,
-    out: Out = None,
-    workers: Workers = 0,
-    executor: Kind = None,
-    address: Address = None,
-    log_json: LogJson = False,
-    store: Store = None,
+    run: Run,
     audit: Annotated[
         bool, typer.Option("--audit", help="try every rule on every document; write a table and a page, drop nothing")
     ] = False,
@@ -90,8 +71,8 @@ def filter_(
     if audit:
         from pilebuilder import tools
 
-        run_build(inputs, out, "read", workers, executor, address, log_json, store, then=tools.audit)
-    run_build(inputs, out, "filter", workers, executor, address, log_json, store)
+        run.build(inputs, "read", then=tools.audit)
+    run.build(inputs, "filter")
 
 
 @app.command()

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import dataclass, fields
+from inspect import Parameter, Signature, signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, get_type_hints
 
 import typer
 
@@ -28,25 +30,62 @@ Store = Annotated[
 LogJson = Annotated[bool, typer.Option("--log-json", help="one JSON line per event instead of live progress")]
 
 
-def run_build(
-    inputs: list[str],
-    out: Path | None,
-    target: str,
-    workers: int,
-    kind: str | None,
-    address: str | None,
-    log: bool,
-    store: Path | None,
-    then: Callable[[Build], int] | None = None,
-) -> None:
-    from pilebuilder import command
+Text = Annotated[
+    str | None, typer.Option("--text", help="on JSON lines, Parquet or CSV files: key or column of the text")
+]
 
-    if store is not None:
-        os.environ["PILEBUILDER_STORE"] = str(store.absolute())  # what workers, too, go by
 
-    try:
-        code = command.run(inputs, out, target, workers, kind, address, log, then)
-    except KeyboardInterrupt:
-        typer.echo("\nstopped; finished tasks are kept: run the same command to go on", err=True)
-        code = EXIT_INTERRUPTED
-    raise typer.Exit(code)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """Options of every verb that runs a build."""
+
+    out: Out = None
+    workers: Workers = 0
+    executor: Kind = None
+    address: Address = None
+    log_json: LogJson = False
+    store: Store = None
+    text: Text = None
+
+    def build(self, inputs: list[str], target: str, then: Callable[[Build], int] | None = None) -> NoReturn:
+        """Build up to a stage and leave with the exit code."""
+        from pilebuilder import command
+
+        if self.store is not None:
+            os.environ["PILEBUILDER_STORE"] = str(self.store.absolute())  # what workers, too, go by
+        try:
+            code = command.run(
+                inputs,
+                self.out,
+                target,
+                workers=self.workers,
+                executor=self.executor,
+                address=self.address,
+                log_json=self.log_json,
+                text=self.text,
+                then=then,
+            )
+        except KeyboardInterrupt:
+            typer.echo("\nstopped; finished tasks are kept: run the same command to go on", err=True)
+            code = EXIT_INTERRUPTED
+        raise typer.Exit(code)
+
+
+def runs(verb: Callable[..., None]) -> Callable[..., None]:
+    """A command with the options of a verb and those of `Run`, which the verb takes as its argument `run`."""
+    hints = get_type_hints(verb, include_extras=True)
+    own = [p.replace(annotation=hints[p.name]) for p in signature(verb).parameters.values() if p.name != "run"]
+    hints = get_type_hints(Run, include_extras=True)
+    shared = [
+        Parameter(f.name, Parameter.KEYWORD_ONLY, default=f.default, annotation=hints[f.name]) for f in fields(Run)
+    ]
+
+    def command(**given: Any) -> None:
+        run = Run(**{p.name: given.pop(p.name) for p in shared})
+        verb(**given, run=run)
+
+    named = [p.replace(kind=Parameter.KEYWORD_ONLY) for p in own]
+    command.__name__, command.__doc__ = verb.__name__, verb.__doc__
+    command.__signature__ = Signature([*named, *shared])  # type: ignore[attr-defined]
+    command.__annotations__ = {p.name: p.annotation for p in (*named, *shared)}
+    return command

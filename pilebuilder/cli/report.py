@@ -7,13 +7,15 @@ from typing import Annotated
 
 import typer
 
-from pilebuilder.cli.options import Address, Kind, LogJson, Out, Store, Workers, run_build
+from pilebuilder.cli.options import Run, runs
 
 app = typer.Typer()
 
 
 @app.command()
+@runs
 def report(
+    run: Run,
     inputs: Annotated[
         list[str] | None,
         typer.Argument(help="a recipe (path, or the name of a shipped one), data files, or: diff OLD NEW"),
@@ -26,12 +28,6 @@ def report(
         str | None,
         typer.Option("--component", help="with --corpus: key of a record that names its component, dots go inside"),
     ] = None,
-    out: Out = None,
-    workers: Workers = 0,
-    executor: Kind = None,
-    address: Address = None,
-    log_json: LogJson = False,
-    store: Store = None,
 ) -> None:
     """Describe a corpus: tables, figures, a datasheet, a dataset card, one HTML site.
 
@@ -50,14 +46,14 @@ def report(
     if corpus is not None:
         from pilebuilder import tools
 
-        raise typer.Exit(tools.report_corpus(corpus, out, component, workers, log_json))
+        raise typer.Exit(tools.report_corpus(corpus, run.out, component, run.workers, run.log_json))
     if not inputs:
         raise typer.BadParameter("give a recipe, or --corpus FOLDER")
     if inputs[0] == "diff" and len(inputs) == 3:
         from pilebuilder import tools
 
-        raise typer.Exit(tools.report_diff(Path(inputs[1]), Path(inputs[2]), out))
-    run_build(inputs, out, "report", workers, executor, address, log_json, store)
+        raise typer.Exit(tools.report_diff(Path(inputs[1]), Path(inputs[2]), run.out))
+    run.build(inputs, "report")
 
 
 @app.command()
