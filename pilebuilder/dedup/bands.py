@@ -148,6 +148,7 @@ def join(task: Task, work: Workspace) -> None:
         runs.release(docs, parent)
     clusters.flatten(parent)
     _load(task, work, layout, docs, load)
+    held = int(load.sum())
     batches = clusters.assign_batches(parent, load, limit, batch)
     runs.write(runs.table(doc=docs, batch=batch), work.output("assign.arrow", "assign"))
     for index, table in enumerate(tables):
@@ -162,6 +163,7 @@ def join(task: Task, work: Workspace) -> None:
     bounds = np.searchsorted(docs, np.append(layout.bases, layout.total))
     work.facts["batches"] = batches
     work.facts["candidates"] = count
+    work.facts["bytes"] = held
     work.facts["partitions"] = np.flatnonzero(np.diff(bounds)).tolist()
     for name in ("candidates", "docs", "parent", "load", "batch"):
         (work.folder / f"{name}.tmp").unlink(missing_ok=True)

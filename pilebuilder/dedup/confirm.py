@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from pilebuilder.dedup import choose, runs
+from pilebuilder.dedup import choose, runs, verify
 from pilebuilder.dedup.bands import BESIDE
 from pilebuilder.dedup.exact import merged_table
 from pilebuilder.kernels import clusters
@@ -29,13 +29,26 @@ LEAST = 4096
 
 def confirm(task: Task, work: Workspace) -> None:
     """Task: true similarity of one batch of candidates, components over proven pairs, and their survivors."""
-    params = task.params
     layout_file, *files = task.inputs
-    batch = Batch.read(work, files, params["batch"], params["limit"])
+    batch = Batch.read(work, files, task.params["batch"], task.params["limit"])
+    _confirm(task, work, batch, runs.Layout.read(work.open(layout_file)), files)
+
+
+def whole(task: Task, work: Workspace) -> None:
+    """Task: `verify.extract` of every partition and `confirm` in one, for candidates that fit into memory: nothing is
+    written between."""
+    layout_file, assign_file, *files = task.inputs
+    layout, assign = runs.Layout.read(work.open(layout_file)), runs.read(work.open(assign_file))
+    batch = Batch.extract(work, files, layout, runs.column(assign, "doc"), task.params)
+    _confirm(task, work, batch, layout, files)
+
+
+def _confirm(task: Task, work: Workspace, batch: Batch, layout: runs.Layout, files: list[Artifact]) -> None:
+    params = task.params
     root, compared = batch.components(files, params["verify"], params["containment"])
     sizes, order, ends = (batch.scratch(name, np.int64) for name in ("sizes", "order", "ends"))
     total = clusters.by_cluster(root, sizes, ends, order)
-    decide = Decision(batch, runs.Layout.read(work.open(layout_file)), params)
+    decide = Decision(batch, layout, params)
     found = 0
     for start, stop in _portions(order[:total], root, ends, batch.rows):
         if stop - start > batch.rows and params["transitive"]:
@@ -106,6 +119,31 @@ class Batch:
         for table, flat, at in zip(tables, flats, starts, strict=True):
             batch._fill(table, flat, int(at))
         return batch
+
+    @classmethod
+    def extract(
+        cls, work: Workspace, files: list[Artifact], layout: runs.Layout, doc: np.ndarray, params: Mapping[str, Any]
+    ) -> Batch:
+        """The same of all candidates (`doc`, ascending) from the texts, held in memory."""
+        carry, ngram = choose.carried(params["survivor"]), params["ngram"]
+        hashes, filled = np.empty(params["bytes"] // 4 + 64, np.uint32), 0
+        tables, starts, limits, bounds = [], [], [], [np.zeros(1, np.int64)]
+        sources = iter([a for a in files if a.kind in ("partition", "sketch", "index")])
+        for ordinal in params["partitions"]:
+            source = [next(sources)]
+            if source[0].kind == "partition":
+                source.append(next(sources))
+            low, high = verify.place(layout, doc, ordinal)
+            rows = doc[low:high] - layout.bases[ordinal]
+            table, flat, ends, limit = verify.candidates(work, source, rows, carry, ngram, hashes[filled:])
+            tables.append(table)
+            starts.append(low)
+            limits.append(limit)
+            bounds.append(ends + filled)
+            filled += len(flat)
+        bound = np.concatenate(bounds)
+        sets = np.concatenate(limits), bound, hashes[:filled], int(np.diff(bound).max())
+        return cls(work, 0, False, params["limit"], tables, np.array(starts), doc, *sets)
 
     def _fill(self, table: pa.Table, flat: np.ndarray, at: int) -> None:
         """Copy one partition's part."""

@@ -19,6 +19,11 @@ SORTING = 4
 """Memory for sorting keys, as a multiple of their bytes in files."""
 
 
+ONE_TASK = 1 << 30
+"""Bytes of text of which one task reads the candidates and confirms them: some seconds of one core. More is worth
+files between, for the sake of many workers."""
+
+
 @dataclass(slots=True)
 class Group:
     """Consecutive partitions whose sketches one task reads."""
@@ -165,23 +170,29 @@ class Plan:
         return (yield from self.verify(near, joined))
 
     def verify(self, near: settings.MinHash, joined: Manifest) -> Step:
-        """Shingles of the candidates, then each batch of candidates on its own."""
+        """Shingles of the candidates, then each batch of candidates; all in one task where it is little."""
         (assign,) = joined.of("assign")
+        bars = {"verify": near.verify, "containment": near.containment, "transitive": near.transitive}
+        bars["limit"] = self.room // 2
+        found: list[int] = joined.facts["partitions"]
+        sources = {
+            i: [self.partitions[i], self.sketches[i]] if i < len(self.own) else [self.partitions[i]] for i in found
+        }
+        text = sum(int(self.partitions[i].facts.get("text_bytes", ONE_TASK)) for i in found if i < len(self.own))
+        if found and joined.facts["bytes"] <= self.room // 2 and text <= ONE_TASK:
+            inputs = [self.layout, assign, *joined.of("routed"), *(a for i in found for a in sources[i])]
+            params = {"partitions": found, "bytes": joined.facts["bytes"], "ngram": near.ngram, **bars, **self.choice}
+            return _of((yield [self.task("minhash", "confirm:whole", inputs, **params)]), "merged")
         carry = choose.carried(self.config.survivor)
         tasks = []
-        for i in joined.facts["partitions"]:
-            partition = self.partitions[i]
-            source = [partition, self.sketches[i]] if i < len(self.own) else [partition]
-            inputs = [*source, self.layout, assign]
+        for i in found:
             params = {"ordinal": i, "ngram": near.ngram, "carry": carry}
-            tasks.append(
-                self.task(f"shingles/{i:05}", "verify:extract", inputs, partition.facts["component"], **params)
-            )
+            inputs = [*sources[i], self.layout, assign]
+            component = self.partitions[i].facts["component"]
+            tasks.append(self.task(f"shingles/{i:05}", "verify:extract", inputs, component, **params))
         extracted = yield tasks
         files = [a for m in extracted for kind in ("candidates", "shingles") for a in m.of(kind)]
         inputs = [self.layout, *joined.of("routed"), *files]
-        bars = {"verify": near.verify, "containment": near.containment, "transitive": near.transitive}
-        bars["limit"] = self.room // 2
         confirmed = yield [
             self.task(f"minhash/{i:05}", "confirm:confirm", inputs, batch=i, **bars, **self.choice)
             for i in range(joined.facts["batches"])

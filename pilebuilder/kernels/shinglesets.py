@@ -115,21 +115,32 @@ def sampling_limits(shingles: np.ndarray) -> np.ndarray:
     return np.asarray(np.int64(EVERY) >> shift)
 
 
+def room(shingles: np.ndarray) -> int:
+    """How many hashes the sets of texts of so many shingles have at most, as `collect` keeps them."""
+    limits = sampling_limits(shingles)
+    # A sample is larger than its expectation by six standard deviations once in a billion texts.
+    expected = shingles * (limits / EVERY)
+    return int((np.where(limits < EVERY, expected + 6 * np.sqrt(expected), shingles)).sum()) + 64
+
+
 def collect(
-    data: np.ndarray, offsets: np.ndarray, rows: np.ndarray, shingles: np.ndarray, ngram: int
+    data: np.ndarray,
+    offsets: np.ndarray,
+    rows: np.ndarray,
+    shingles: np.ndarray,
+    ngram: int,
+    out: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Sets of shingles of the texts at `rows`: (hashes as uint32, end of each row's hashes), by first occurrence.
 
     The low halves of the hashes are enough: a chance match changes the similarity of two texts of n shingles by about
     n / 2^32. `shingles` is the number of shingles of each of these texts, repeats included. A text of very many gives
-    a sample that is the same for every text: only hashes up to its limit (see `sampling_limits`).
+    a sample that is the same for every text: only hashes up to its limit (see `sampling_limits`). `out`, if given,
+    takes the hashes; it has `room` for these texts.
     """
     rows = np.ascontiguousarray(rows, np.int64)
-    limits = sampling_limits(shingles)
-    # A sample is larger than its expectation by six standard deviations once in a billion texts.
-    expected = shingles * (limits / EVERY)
-    room = int((np.where(limits < EVERY, expected + 6 * np.sqrt(expected), shingles)).sum()) + 64
-    ends, out = limits.copy(), np.empty(room, np.uint32)
+    ends = sampling_limits(shingles)
+    out = np.empty(room(shingles), np.uint32) if out is None else out
     slots = 1 << max(6, int(2 * min(int(shingles.max(initial=1)), 2 * SAMPLED)).bit_length())
     seen, stamps = np.zeros(slots, np.uint32), np.zeros(slots, np.int32)
     work = workspace(ngram)
