@@ -44,7 +44,9 @@ class Answer:
     unknown: list[str] = field(default_factory=list)
     """Ids and addresses that no document of this build has."""
     sentences: list[str] = field(default_factory=list)
-    """One for each document, and what the recipe still needs."""
+    """One for each document."""
+    remedy: str = "build the recipe again to apply it"
+    """What makes the list count."""
 
 
 def takedown(root: Path, wanted: Wanted, *, dry_run: bool = False) -> Answer:
@@ -69,9 +71,9 @@ def takedown(root: Path, wanted: Wanted, *, dry_run: bool = False) -> Answer:
     lines = [f"{row['id']}  # {row['component']}" for row in found if row["id"] not in known]
     answer.added = [line[:32] for line in lines]
     if named is None:
-        answer.sentences.append(
+        answer.remedy = (
             f"{recipe.path} names no takedown list yet: put `takedown: {{list: {_as_named(recipe, answer.path)}}}`"
-            " under its `dedup:`"
+            " under its `dedup:` and build it again"
         )
     if lines and not dry_run:
         start = held if not held or held.endswith("\n") else held + "\n"

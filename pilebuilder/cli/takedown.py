@@ -43,5 +43,6 @@ def takedown(
     for name in answer.unknown:
         typer.echo(f"{name}: no document of this build", err=True)
     did = "would be added" if dry_run else "added"
-    typer.echo(f"{len(answer.added)} documents {did} to {answer.path}; build the recipe again to apply it")
+    what = "1 document" if len(answer.added) == 1 else f"{len(answer.added):,} documents"
+    typer.echo(f"{what} {did} to {answer.path}; {answer.remedy}")
     raise typer.Exit(1 if answer.unknown else 0)
