@@ -25,6 +25,7 @@ from pilebuilder.errors import PilebuilderError, RecipeError
 from pilebuilder.ledger import Tally
 from pilebuilder.recipe import Recipe, resolve_recipe
 from pilebuilder.report import corpus
+from pilebuilder.report.lexicon import load as load_lexicon
 from pilebuilder.task import Artifact, Manifest, digest_file
 
 RECIPE = "recipe.yaml"
@@ -74,10 +75,13 @@ class Described(Build):
         return self._done["read"]
 
 
-def describe(folder: Path, out: Path | None, key: str | None, workers: int, sink: Sink) -> Path:
-    """Report on the corpus in `folder`; returns the path of the index page.
+def describe(
+    folder: Path, out: Path | None, key: str | None, workers: int, sink: Sink, lexicon: Path | None = None
+) -> Path:
+    """Report on the corpus in `folder`; returns the path of the index page. `lexicon` is a list of words to count.
 
-    Raises `RecipeError` for a folder without documents, or when the key of the component names too many.
+    Raises `RecipeError` for a folder without documents, when the key of the component names too many, and for a list
+    that is not one.
     """
     if not folder.is_dir():
         raise RecipeError(f"{folder}: no such folder")
@@ -85,12 +89,17 @@ def describe(folder: Path, out: Path | None, key: str | None, workers: int, sink
     folder = folder.resolve()
     if out == folder:
         raise RecipeError(f"--out {out}: the report of a corpus goes into a folder of its own")
+    if lexicon is not None:
+        load_lexicon(lexicon, "--lexicon")
     done = load_manifests(folder)
     recipe = _recipe_of(folder) if done.get("read") else None
     if recipe is not None:
         build = Described(recipe, out, {s: [_absolute(m, folder) for m in done[s]] for s in done}, workers, sink)
     else:
         build = _from_files(folder, out, key, workers, sink)
+    if lexicon is not None:
+        config = build.recipe.stages["report"].model_copy(update={"lexicon": str(lexicon.resolve())})
+        build.recipe = replace(build.recipe, stages={**build.recipe.stages, "report": config})
     build.run_report()
     return out / "reports" / "index.html"
 

@@ -118,7 +118,9 @@ def report_diff(before: Path, after: Path, out: Path | None) -> int:
     return EXIT_DONE
 
 
-def report_corpus(folder: Path, out: Path | None, component: str | None, workers: int, log_json: bool) -> int:
+def report_corpus(
+    folder: Path, out: Path | None, component: str | None, workers: int, log_json: bool, lexicon: Path | None = None
+) -> int:
     """Describe a corpus that is already there; prints where the report is."""
     import os
 
@@ -128,7 +130,7 @@ def report_corpus(folder: Path, out: Path | None, component: str | None, workers
     sink = make_sink(log_json)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     try:
-        page = describe(folder, out, component, workers or cores, sink)
+        page = describe(folder, out, component, workers or cores, sink, lexicon)
     finally:
         sink.close()
     print(f"report: {page}")

@@ -28,6 +28,10 @@ def report(
         str | None,
         typer.Option("--component", help="with --corpus: key of a record that names its component, dots go inside"),
     ] = None,
+    lexicon: Annotated[
+        Path | None,
+        typer.Option("--lexicon", help="with --corpus: list of words and phrases in categories to count"),
+    ] = None,
 ) -> None:
     """Describe a corpus: tables, figures, a datasheet, a dataset card, one HTML site.
 
@@ -43,10 +47,12 @@ def report(
     """
     if corpus is not None and inputs:
         raise typer.BadParameter("give a recipe or --corpus, not both")
+    if lexicon is not None and corpus is None:
+        raise typer.BadParameter("--lexicon goes with --corpus; a recipe says report: {lexicon: PATH}")
     if corpus is not None:
         from pilebuilder import tools
 
-        raise typer.Exit(tools.report_corpus(corpus, run.out, component, run.workers, run.log_json))
+        raise typer.Exit(tools.report_corpus(corpus, run.out, component, run.workers, run.log_json, lexicon))
     if not inputs:
         raise typer.BadParameter("give a recipe, or --corpus FOLDER")
     if inputs[0] == "diff" and len(inputs) == 3:

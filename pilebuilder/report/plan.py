@@ -207,11 +207,12 @@ class Plan:
 
     def bias(self, samples: list[Artifact]) -> Chain:
         """Words, sentiment and profanity around identity terms, by component."""
+        listed = lexicon(self.view, self.config)
         found = yield [
             task(
                 f"bias/{i:05}",
                 "sampled.bias:measure",
-                inputs,
+                [*inputs, *listed],
                 terms=self.config.terms,
                 toxicity=self.config.toxicity,
                 digest=toxicity_digest(self.config.toxicity),
@@ -329,6 +330,19 @@ def benchmarks(view: View, config: Config) -> list[Artifact]:
         facts = {"name": held.name, "fields": held.fields}
         found.append(Artifact(path=str(path), sha256=digest, bytes=size, kind="benchmark", facts=facts))
     return found
+
+
+def lexicon(view: View, config: Config) -> list[Artifact]:
+    """The list of words that the recipe names, checked; its digest enters the key of the tasks that read it."""
+    from pilebuilder.report.lexicon import load
+    from pilebuilder.task import digest_file
+
+    if config.lexicon is None:
+        return []
+    path = (view.recipe.path.parent / config.lexicon).resolve()
+    load(path)
+    digest, size = digest_file(path)
+    return [Artifact(path=str(path), sha256=digest, bytes=size, kind="lexicon")]
 
 
 def toxicity_digest(name: str) -> str | None:

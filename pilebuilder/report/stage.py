@@ -43,6 +43,9 @@ class Config(Strict):
     terms: Literal["pile", "wimbd"] = Field("pile", description="which published lists of identity terms to use")
     topics: bool = Field(True, description="topic models; needs scikit-learn")
     toxicity: str = Field("toxicity", description="toxicity model by name or path, for the profanity measures")
+    lexicon: str | None = Field(
+        None, description="list of words and phrases in categories to count, text or CSV; relative to the recipe"
+    )
     excluded: list[Excluded] = Field(default_factory=list, description="sources considered and left out, with reasons")
     answers: str | None = Field(None, description="YAML file with a person's answers to the datasheet's questions")
     benchmarks: list[Benchmark] = Field(default_factory=list, description="evaluation sets to look for in training")

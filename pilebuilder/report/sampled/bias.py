@@ -4,7 +4,7 @@ All sums are integers, so the numbers do not depend on the order of documents. W
 
 - ``words.parquet``: word, tag (adjective or adverb), sentences with it, and sentences with it and each group;
 - ``bias.json``: sentences, sentences of each group, sums of sentiment with 1,000 bootstrap replicates over documents,
-  profane words and sentences by document in the same way.
+  profane words and sentences by document in the same way, and mentions of the entries of a user's list.
 """
 
 from __future__ import annotations
@@ -19,9 +19,11 @@ from pilebuilder.kernels import terms
 from pilebuilder.kernels.tagger import TAGS
 from pilebuilder.models import english as lexicon
 from pilebuilder.partition import write_table
+from pilebuilder.report.lexicon import load
 from pilebuilder.report.pieces import by_component
 from pilebuilder.report.sampled import english, groups
 from pilebuilder.report.sampled.draw import gathered
+from pilebuilder.report.sampled.lexicon import Matches
 from pilebuilder.task import Task, Workspace
 
 if TYPE_CHECKING:
@@ -41,7 +43,8 @@ _TAG_SALT = (np.arange(1, len(TAGS) + 1, dtype=np.uint64)) * np.uint64(0x9E3779B
 
 def measure(task: Task, work: Workspace) -> None:
     """Bias measures of some components' samples."""
-    for number, (component, samples) in enumerate(by_component(task.inputs).items()):
+    samples_of = by_component(a for a in task.inputs if a.kind == "sample")
+    for number, (component, samples) in enumerate(samples_of.items()):
         _measure(task, work, component, gathered(work, samples), f"{number:03}-")
 
 
@@ -53,15 +56,20 @@ def _measure(task: Task, work: Workspace, component: str, table: pa.Table, prefi
     lookup = terms.table([words for _, _, words in known])
     tally.bytes = int(np.asarray(pc.binary_length(table.column("text"))).sum())
     profanity = profanity_counter(task.params["toxicity"])
+    listed = next((Matches(load(work.open(a)), table.num_rows) for a in task.inputs if a.kind == "lexicon"), None)
     for found in english.sentences(table):
         tally.seen += found.seen
         if len(found):
-            tally.add(found, english.tokens(found, lookup))
+            tokens = english.tokens(found, lookup)
+            tally.add(found, tokens)
+            if listed is not None:
+                listed.add(found, tokens)
             if profanity is not None:
                 profanity.add(found, tally.documents)
     write_table(tally.words_table(known), work.output(f"{prefix}words.parquet", "bias-words", component=component))
     content = tally.to_json(task.params["seed"], known)
     content["profanity"] = None if profanity is None else profanity.to_json(task.params["seed"])
+    content["lexicon"] = None if listed is None else listed.to_json(task.params["seed"], SHOWN_WORDS)
     path = work.output(f"{prefix}bias.json", "bias", component=component)
     path.write_text(json.dumps(content, separators=(",", ":"), ensure_ascii=False), encoding="utf-8")
 

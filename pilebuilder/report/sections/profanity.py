@@ -5,6 +5,7 @@ from __future__ import annotations
 from pilebuilder.report import charts
 from pilebuilder.report.cells import TOO_FEW_DOCUMENTS, TOO_FEW_SENTENCES, Cell, not_measured, too_few
 from pilebuilder.report.facts import Facts
+from pilebuilder.report.sections import lexicon
 from pilebuilder.report.sections.composition import parts_of, weights
 from pilebuilder.report.sections.topics import web_component
 from pilebuilder.report.stats import interval, ratios, wilson
@@ -169,7 +170,7 @@ def section(facts: Facts) -> Section:
     if not measured:
         reason = "this installation has no toxicity model" if facts.bias else "no sample was drawn"
         gap = Prose(text=f"{not_measured(reason)}.", warning=True)
-        return Section(name="profanity", title=TITLE, lead="", blocks=(gap,))
+        return Section(name="profanity", title=TITLE, lead="", blocks=(gap, *lexicon.blocks(facts)))
     figures = [
         rate_figure(facts, "profane-words", 3, 2, "Profane words", "words"),
         rate_figure(facts, "toxic-sentences", 1, 0, "Toxic sentences", "sentences"),
@@ -187,5 +188,6 @@ def section(facts: Facts) -> Section:
             rate_table(facts),
             *([removed] if removed else []),
             *([frequent] if frequent else []),
+            *lexicon.blocks(facts),
         ),
     )
