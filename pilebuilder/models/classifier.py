@@ -26,6 +26,7 @@ from pilebuilder.models.training import Options
 
 POSITIVE, NEGATIVE = "positive", "negative"
 QUANTILES = 200
+SCORE_BINS = 100
 THRESHOLDS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 
 
@@ -139,8 +140,15 @@ def _measure(scorer: Scorer, positive: str, texts: Sequence[str], labels: Sequen
         "thresholds": [metrics.at_threshold(scores, truth, t) for t in THRESHOLDS],
         "calibration": metrics.calibration(scores, truth),
         "by_length": metrics.length_buckets(scores, truth, sizes),
+        "scores": {name: _counted(scores[rows]) for name, rows in (("positive", truth), ("negative", ~truth))},
         "negative_quantiles": np.quantile(scores[~truth], np.linspace(0, 1, QUANTILES + 1)).tolist(),
     }
+
+
+def _counted(scores: np.ndarray) -> list[int]:
+    """Texts in each of `SCORE_BINS` equal bins from 0 to 1."""
+    at = np.clip((scores * SCORE_BINS).astype(np.int64), 0, SCORE_BINS - 1)
+    return [int(n) for n in np.bincount(at, minlength=SCORE_BINS)]
 
 
 def _top_words(scorer: Scorer, positive: str, count: int = 25) -> dict[str, list[str]]:

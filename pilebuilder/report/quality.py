@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 BINS = 1000
 """Scores are counted in so many equal bins from 0 to 1; a bin stands for its middle."""
 STEP = "quality"
-MEASURED = ("name", "positive", "held_out", "auc", "low", "high", "average_precision", "thresholds")
+MEASURED = ("name", "positive", "held_out", "auc", "low", "high", "average_precision", "thresholds", "scores")
 """What of a classifier's own measurements the report shows."""
 RULES = ("low", "high", "pareto")
 """How the step's reasons end."""

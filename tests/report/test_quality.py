@@ -73,6 +73,21 @@ def test_the_page_shows_scores_or_says_why_not(tmp_path):
     assert "not measured: the recipe has no quality step" in empty
 
 
+def test_reference_text_stands_beside_the_components_own(tmp_path):
+    found = scored(Bench(tmp_path), [0.9375] * 40, [0.0625] * 20)
+    scores = {"positive": [0] * 95 + [10] * 5, "negative": [20] * 5 + [0] * 95}
+    told = [{"component": "Web", "signal": "quality", "name": "q", "scores": scores}]
+    facts = Facts(corpus={}, sources=(), stages={}, quality=found, classifiers=told)
+    (held,) = page.densities(facts)
+    assert (held.reference[19], held.other[0], held.raw[18], held.raw[1], held.kept[18]) == (50, 100, 80, 40, 80)
+    rows = page.density_table([held]).rows
+    assert rows[19][4:] == (1.0, 0.0, 0.0, 0.0)
+    assert rows[1][6] == pytest.approx(40 / 120)
+    assert "reference, held out: 100% at 0.5 or above" in page.density_figure(held, 0).alt
+    silent = Facts(corpus={}, sources=(), stages={}, quality=found)
+    assert "no scores" in str(page.density_table(page.densities(silent)).rows[0][4])
+
+
 @pytest.fixture(scope="module")
 def built(tmp_path_factory):
     """A corpus of two components, one of them sampled by a classifier that was trained for it."""
@@ -128,7 +143,18 @@ def test_a_built_recipe_with_a_quality_step_shows_its_scores(built):
     found = {r["threshold"]: r for r in tables["quality-classifiers"]["rows"]}
     for at in measured["thresholds"]:
         assert found[at["threshold"]]["precision"] in (at["precision"], {"gap": f"too few (n = {_least(measured)})"})
+    density = tables["quality-density"]["rows"]
+    assert len(density) == page.DENSITY
+    for column, n in (("raw", kept + dropped), ("kept", kept), ("reference", measured["held_out"]["positive"])):
+        if n >= 30:
+            assert sum(r[column] for r in density) == pytest.approx(1)
+        else:
+            assert {r[column]["gap"] for r in density} == {f"too few (n = {n})"}
+    low, high = (sum(r["raw"] for r in density if low <= r["from"] < low + 0.5) for low in (0, 0.5))
+    assert min(low, high) > 0.3, "half of the documents are of each kind"
     assert "1 component was scored" in text
+    assert 'id="figure-quality-density"' in text
+    assert 'id="figure-pareto"' in text
     assert 'id="figure-quality-scores"' in text
 
 

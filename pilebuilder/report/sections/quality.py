@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from pilebuilder.report import charts
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pilebuilder.report import charts, lines
 from pilebuilder.report.cells import TOO_FEW_DOCUMENTS, Cell, not_measured, too_few
 from pilebuilder.report.facts import Facts
 from pilebuilder.report.quality import BINS, both, kept_share
+from pilebuilder.report.svg import colour
 from pilebuilder.report.table import Block, Column, Figure, Prose, Section, Table
 
 PUBLISHED = (0.5894, 0.3649, 0.2390, 0.1671, 0.1239, 0.0974, 0.0802, 0.0685, 0.0602)
 """Table 6: share that the Pile's classifier kept of Common Crawl, by the shape of the distribution, 1 to 9."""
 BARS = 25
+DENSITY = 20
+"""Bins of the score density; divides those of the counts."""
 
 
 def pareto_table(facts: Facts) -> Table:
@@ -117,6 +123,131 @@ def classifier_table(facts: Facts) -> Table | None:
     )
 
 
+def coarse(histogram: Sequence[int], bins: int) -> list[int]:
+    """The same texts in fewer bins; `bins` divides the number that there are."""
+    wide = len(histogram) // bins
+    return [sum(histogram[i : i + wide]) for i in range(0, len(histogram), wide)]
+
+
+@dataclass(frozen=True, slots=True)
+class Density:
+    """Scores of one component in `DENSITY` equal bins: of texts that the classifier was taught to want, of the others
+    (both held out from its training; empty where its metrics do not tell), of the component's own, of those kept."""
+
+    component: str
+    signal: str
+    reference: list[int]
+    other: list[int]
+    raw: list[int]
+    kept: list[int]
+
+
+def densities(facts: Facts) -> list[Density]:
+    """Score densities of every component that was scored."""
+    told = {(held["component"], held["signal"]): held.get("scores", {}) for held in facts.classifiers}
+    found = []
+    for component, signals in facts.quality.items():
+        for signal, held in signals.items():
+            scores = told.get((component, signal), {})
+            beside = [coarse(scores[k], DENSITY) if k in scores else [] for k in ("positive", "negative")]
+            own = [coarse(h, DENSITY) for h in (both(held), held.get("kept", [0] * BINS))]
+            found.append(Density(component, signal, *beside, *own))
+    return found
+
+
+def density_table(found: Sequence[Density]) -> Table:
+    """Share of texts in each bin of scores: the classifier's reference beside what it was asked about."""
+    rows: list[tuple[Cell, ...]] = []
+    for held in found:
+        for i in range(DENSITY):
+            cells: list[Cell] = []
+            for counts in (held.reference, held.other, held.raw, held.kept):
+                n = sum(counts)
+                missing = too_few(n) if counts else not_measured("the classifier's metrics.json has no scores")
+                cells.append(counts[i] / n if n >= TOO_FEW_DOCUMENTS else missing)
+            rows.append((held.component, held.signal, i / DENSITY, (i + 1) / DENSITY, *cells))
+    return Table(
+        name="quality-density",
+        title="Density of scores: reference text and the component's own",
+        definition="A16",
+        columns=(
+            Column(key="component", title="Component", kind="name"),
+            Column(key="signal", title="Signal"),
+            Column(key="from", title="from", kind="number", group="Score"),
+            Column(key="to", title="to", kind="number", group="Score"),
+            Column(key="reference", title="Wanted", kind="share", group="Held-out texts"),
+            Column(key="other", title="Other", kind="share", group="Held-out texts"),
+            Column(key="raw", title="Scored", kind="share", group="Documents"),
+            Column(key="kept", title="Kept", kind="share", group="Documents"),
+        ),
+        rows=tuple(rows),
+        fold=DENSITY,
+        note="Each column of a component adds up to 100 %. Held-out texts: those of the classifier's own examples"
+        " that it was not trained on; wanted are the reference of its label.",
+        weighting="per text and per document",
+        sample="documents that reached the classifier; texts held out from its training",
+    )
+
+
+def density_figure(held: Density, number: int) -> Figure | None:
+    """Figure 9 of the Pile paper: scores of the reference text and of the text to be filtered."""
+    series = [("reference, held out", "c1", held.reference), ("other, held out", "c3", held.other)]
+    series += [(f"{held.component}, as scored", "c2", held.raw), (f"{held.component}, kept", "c4", held.kept)]
+    shown = [(label, css, counts) for label, css, counts in series if sum(counts) >= TOO_FEW_DOCUMENTS]
+    if not shown:
+        return None
+
+    def draw(width: int) -> str:
+        drawn = [
+            lines.Series(label, [((i + 0.5) / DENSITY, n / sum(counts)) for i, n in enumerate(counts)], css)
+            for label, css, counts in shown
+        ]
+        return lines.lines(
+            width, drawn, label=f"Score density, {held.component}", x_title="score", show=charts.percent,
+            show_x=lambda v: f"{v:g}", zero=True,
+        )  # fmt: skip
+
+    top = "; ".join(
+        f"{label}: {sum(counts[DENSITY // 2 :]) / sum(counts):.0%} at 0.5 or above" for label, _, counts in shown
+    )
+    return Figure(
+        name="quality-density" + (f"-{number}" if number else ""),
+        title=f"Score density of {held.component}" + (f" ({held.signal})" if held.signal != "quality" else ""),
+        subtitle=f"Share of texts in each of {DENSITY} bins. "
+        + "; ".join(f"{label}: n = {sum(counts):,}" for label, _, counts in shown)
+        + ".",
+        draw=draw,
+        table="quality-density",
+        alt=top + ".",
+    )
+
+
+def pareto_figure(facts: Facts) -> Figure | None:
+    """Kept share by shape, beside the Pile's."""
+    scored = [(f"{c} ({s})", both(h)) for c, held in facts.quality.items() for s, h in held.items()]
+    shown = [(name, histogram) for name, histogram in scored if sum(histogram) >= TOO_FEW_DOCUMENTS]
+    if not shown:
+        return None
+    curves = [(name, [kept_share(h, alpha) for alpha in range(1, 10)]) for name, h in shown]
+    curves.append(("Pile-CC, published", list(PUBLISHED)))
+
+    def draw(width: int) -> str:
+        drawn = [lines.Series(name, list(enumerate(values, 1)), colour(i)) for i, (name, values) in enumerate(curves)]
+        return lines.lines(
+            width, drawn, label="Kept share by shape", x_title="shape of the Pareto distribution",
+            show=charts.percent, show_x=lambda v: f"{v:g}", zero=True,
+        )  # fmt: skip
+
+    return Figure(
+        name="pareto",
+        title="Kept share by the shape of the Pareto distribution",
+        subtitle="Expected share of the documents that reached the classifier.",
+        draw=draw,
+        table="pareto",
+        alt="; ".join(f"{name}: {values[0]:.0%} at shape 1, {values[-1]:.0%} at 9" for name, values in curves) + ".",
+    )
+
+
 def quantile(histogram: list[int], share: float) -> float:
     """Middle of the bin in which this share of the scores is reached."""
     goal, seen = share * sum(histogram), 0
@@ -157,7 +288,11 @@ def section(facts: Facts) -> Section:
     blocks: list[Block] = []
     if facts.quality:
         trained = classifier_table(facts)
-        blocks += [score_figure(facts), score_table(facts), *([trained] if trained else [])]
+        found = densities(facts)
+        drawn = [density_figure(held, i) for i, held in enumerate(found)]
+        blocks += [figure for figure in drawn if figure]
+        blocks += [score_figure(facts), score_table(facts), density_table(found), *([trained] if trained else [])]
+        blocks += [figure for figure in [pareto_figure(facts)] if figure]
     else:
         blocks.append(Prose(text=f"{not_measured('the recipe has no quality step')}."))
     n = len(facts.quality)
