@@ -73,6 +73,7 @@ def collect(task: Task, work: Workspace) -> Facts:
         compressed=compressed.merged(load("compressed")),
         bytemodel=compressed.merged(load("bytemodel")),
         sampled_tokens={name: held for part in load("sampled-tokens") for name, held in part.items()},
+        opt_outs=next(iter(load("opt-outs")), {}),
         quality=quality.merged(load("quality-scores")),
         evaluations=trained.results(task, work, "evaluation"),
         comparisons=trained.results(task, work, "comparison"),

@@ -33,6 +33,8 @@ class Source:
     epochs: float
     card: Mapping[str, Any]
     """The card as plain values (`pilebuilder.card.Card`)."""
+    fetcher: str = ""
+    """The recipe's fetcher for it; empty when the corpus was made elsewhere."""
 
     @property
     def title(self) -> str:
@@ -112,6 +114,8 @@ class Facts:
     """Tokens of the sample by component, where no token files are (`sampled.tokens`)."""
     classifiers: Sequence[Mapping[str, Any]] = ()
     """Classifiers of the quality steps with their own measurements (`quality.classifiers_of`)."""
+    opt_outs: Mapping[str, Any] = field(default_factory=dict)
+    """Opt-out signals in the inventories of the fetch, by component (`optouts.count`)."""
     quality: Mapping[str, Any] = field(default_factory=dict)
     """Scores of the quality classifier by component and signal (`quality.merged`)."""
     evaluations: Sequence[Mapping[str, Any]] = ()
@@ -206,6 +210,7 @@ def gather(view: View) -> dict[str, Any]:
         },
         "sources": [
             {"name": c.name, "slug": c.slug, "epochs": c.epochs, "card": c.card.model_dump(mode="json")}
+            | {"fetcher": "" if getattr(view, "from_files", False) else c.fetch[0]}
             for c in view.components
         ],
         "stages": stages,

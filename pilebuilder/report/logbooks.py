@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from pilebuilder.units import show_seconds
+
 Row = Mapping[str, Any]
 BEGINS = ("start", "resume")
 ENDS = ("finish", "interrupted", "stopped")
@@ -148,20 +150,6 @@ def clock(time: float) -> str:
     return datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
-def duration(seconds: float) -> str:
-    """Hours, minutes and seconds in words.
-
-    >>> duration(75), duration(7260), duration(3.24)
-    ('1 min 15 s', '2 h 1 min', '3.2 s')
-    """
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest} s"
-    return f"{minutes // 60} h {minutes % 60} min"
-
-
 def carbon(attempt: Attempt) -> tuple[float, float] | None:
     """kWh drawn from the grid and grams of CO2 equivalent, by the settings of the attempt; None when not counted."""
     if attempt.energy is None:
@@ -185,7 +173,7 @@ def entry(row: Row) -> str:
         plus = f" (standard error {error:.4f})" if error is not None else ""
         return f"Evaluated on {row.get('split')}: {whole['bits_per_byte']:.4f} bits per byte{plus}."
     if what == "checkpoint":
-        return f"Checkpoint before step {row.get('step', 0):,}, {duration(float(row.get('seconds', 0)))}."
+        return f"Checkpoint before step {row.get('step', 0):,}, {show_seconds(float(row.get('seconds', 0)))}."
     if what == "note":
         return str(row.get("text", ""))
     if what == "rollback":
@@ -217,7 +205,7 @@ def entries(book: Book) -> list[tuple[float, int | None, str, str]]:
         elif held:
             first, last = (f"{int(r.get('step', 0)):,}" for r in (held[0], held[-1]))
             mean = sum(float(r.get("seconds", 0)) for r in held) / len(held)
-            words = f"{len(held)} checkpoints, before steps {first} to {last}, {duration(mean)} each."
+            words = f"{len(held)} checkpoints, before steps {first} to {last}, {show_seconds(mean)} each."
             found.append((held[-1]["time"], held[-1].get("step"), "checkpoint", words))
         held.clear()
 

@@ -55,6 +55,7 @@ class Plan:
                 "overlap": self.overlap(),
                 "contamination": self.contamination(),
                 "quality": self.quality(),
+                "opt-outs": self.opt_outs(),
             }
         )
         yield [self.pages([a for name in sorted(found) for a in found[name]])]
@@ -69,6 +70,12 @@ class Plan:
             for i, files in enumerate(quality.inputs_of(self.view, signals))
         ]
         return outputs(found, "quality-scores")
+
+    def opt_outs(self) -> Chain:
+        """Opt-out signals that the fetch recorded."""
+        inventories = self.view.artifacts("fetch", "inventory")
+        found = yield [task("opt-outs", "optouts:count", inventories)] if inventories else []
+        return outputs(found, "opt-outs")
 
     def survivors(self, partition: Artifact) -> list[Artifact]:
         """A partition and its removal list, if dedup made one."""

@@ -10,9 +10,10 @@ from pilebuilder.report import lines
 from pilebuilder.report.cells import Cell, Gap, not_measured, shorten
 from pilebuilder.report.facts import Facts
 from pilebuilder.report.lines import Mark, Series
-from pilebuilder.report.logbooks import Attempt, Book, carbon, clock, duration, entries
+from pilebuilder.report.logbooks import Attempt, Book, carbon, clock, entries
 from pilebuilder.report.svg import colour
 from pilebuilder.report.table import Block, Column, Figure, Prose, Section, Table
+from pilebuilder.units import show_seconds
 
 ROWS = 200
 """Steps in the table behind the figures, evenly over the run; the logbook itself holds all."""
@@ -88,7 +89,7 @@ def run_table(book: Book, slug: str) -> Table:
         ("tokenizer", str(facts.get("tokenizer", ""))),
         ("configuration (sha256)", short_digest(facts.get("config_digest"))),
         ("tokens of the corpus (sha256)", short_digest(facts.get("data_digest"))),
-        ("time in all attempts", duration(seconds)),
+        ("time in all attempts", show_seconds(seconds)),
         *_energy_rows(book),
     ]
     return Table(

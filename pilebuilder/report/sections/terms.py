@@ -8,6 +8,7 @@ from pilebuilder.ledger import Tally
 from pilebuilder.report import charts
 from pilebuilder.report.cells import Cell, Gap, not_measured, scale_of, show_size
 from pilebuilder.report.facts import Facts, Source
+from pilebuilder.report.sections import optouts
 from pilebuilder.report.sections.composition import parts_of, weights
 from pilebuilder.report.svg import colour
 from pilebuilder.report.table import Column, Figure, Prose, Section, Table
@@ -67,10 +68,12 @@ def consent_table(facts: Facts) -> Table:
         consent = s.card.get("consent") or {}
         evidence = (s.card.get("licence") or {}).get("evidence") or s.card.get("homepage") or ""
         flags = [answer(consent.get(k)) for k in ("public", "terms", "author")]
-        head = (s.name, *flags, s.card.get("access", ""), s.licence or "unknown", evidence, share[s.name])
-        rows.append(head)
+        reserved = (optouts.signals_cell(facts, s), optouts.takedown_cell(facts, s))
+        rows.append(
+            (s.name, *flags, s.card.get("access", ""), s.licence or "unknown", *reserved, evidence, share[s.name])
+        )
     sums = [sum(share[str(r[0])] for r in rows if r[i] == "yes") for i in (1, 2, 3)]
-    total = ("Share of effective text", *(f"{v:.2%}" for v in sums), None, None, None, sum(share.values()))
+    total = ("Share of effective text", *(f"{v:.2%}" for v in sums), *[None] * 5, sum(share.values()))
     return Table(
         name="consent",
         title="Consent and terms",
@@ -82,6 +85,8 @@ def consent_table(facts: Facts) -> Table:
             Column(key="author", title="Author"),
             Column(key="access", title="Access"),
             Column(key="licence", title="Licence"),
+            Column(key="opt_out_signals", title="Opt-out signals"),
+            Column(key="taken_down", title="Taken down", kind="count"),
             Column(key="evidence", title="Evidence", kind="code"),
             Column(key="weight", title="Weight", kind="share"),
         ),
@@ -267,17 +272,6 @@ def _why_empty(facts: Facts, name: str) -> str:
     return "nothing was found"
 
 
-def opt_outs(facts: Facts) -> str:
-    """Whether reservations of rights were looked for: by a step of the recipe; the fetch records none."""
-    from pilebuilder.steps import parse_spec
-
-    ran = any(parse_spec(s)[0] == "optout" for stage in ("clean", "filter") for s in facts.settings.get(stage) or ())
-    by_step = "The optout step removed documents of the domains and authors on its lists (What left, and why)."
-    none = "No optout step ran."
-    gap = not_measured("robots.txt, TDMRep and ai.txt at the time of the fetch; the fetch does not record them")
-    return f"Opt-out signals, {gap}. {by_step if ran else none}"
-
-
 def section(facts: Facts) -> Section:
     """Terms."""
     excluded, documents, figure = excluded_table(facts), document_table(facts), class_figure(facts)
@@ -291,7 +285,7 @@ def section(facts: Facts) -> Section:
             class_table(facts),
             licence_table(facts),
             *([documents] if documents else []),
-            Prose(text=opt_outs(facts), remark=True),
+            optouts.optout_table(facts),
             *([Prose(text=f"{not_measured(RESTRICTED)}.", remark=True)] if facts.domains else []),
             *([excluded] if excluded else [Prose(text="No source was left out, and none came out empty.")]),
         ),
