@@ -55,28 +55,28 @@ class DedupSketch:
         from pilebuilder.kernels import minhash
 
         data, offsets = docs.buffers()
+        how: dict[str, Any] = {"ngram": self.ngram, "seed": self.seed, "scheme": self.scheme}
+        signatures, keys, few = None, None, np.zeros(len(docs), bool)
+        if self.near and not self.signature:
+            cut = {"bands": self.bands, "rows": self.rows}
+            digests, keys, shingles, few = minhash.text_keys(data, offsets, **cut, **how)
+        else:
+            digests, shingles = minhash.digests(data, offsets), np.zeros(len(docs), np.int64)
+            if self.near:
+                signatures, shingles, few = minhash.signatures(data, offsets, count=self.bands * self.rows, **how)
+                keys = minhash.band_keys(signatures, bands=self.bands, rows=self.rows)
+        absent = (shingles == 0) | (few & (self.short == "skip"))
         columns: dict[str, Any] = {
             "id": docs.column("id"),
-            "digest": fixed(minhash.digests(data, offsets)),
+            "digest": fixed(digests),
             "url_key": self._url_keys(docs),
             "bytes": pa.array(np.diff(offsets)),
             "date": docs.column("date"),
+            "shingles": pa.array(shingles),
+            "bands": pa.nulls(len(docs), pa.binary(8 * self.bands)) if keys is None else fixed(keys, absent),
         }
-        if self.near:
-            how: dict[str, Any] = {"ngram": self.ngram, "seed": self.seed, "scheme": self.scheme}
-            if self.signature:
-                signatures, shingles, few = minhash.signatures(data, offsets, count=self.bands * self.rows, **how)
-                keys = minhash.band_keys(signatures, bands=self.bands, rows=self.rows)
-            else:
-                keys, shingles, few = minhash.text_bands(data, offsets, bands=self.bands, rows=self.rows, **how)
-            absent = (shingles == 0) | (few & (self.short == "skip"))
-            columns["shingles"] = pa.array(shingles)
-            columns["bands"] = fixed(keys, absent)
-            if self.signature:
-                columns["signature"] = fixed(signatures, absent)
-        else:
-            columns["shingles"] = pa.array(np.zeros(len(docs), np.int64))
-            columns["bands"] = pa.nulls(len(docs), pa.binary(8 * self.bands))
+        if signatures is not None:
+            columns["signature"] = fixed(signatures, absent)
         if self.sample:
             columns["sample"], columns["limit"] = self._samples(data, offsets, columns["shingles"].to_numpy())
         for name in self.signals:

@@ -14,11 +14,20 @@ import unicodedata
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
 from numba import types
-from numba.extending import intrinsic
 
 from pilebuilder.kernels.jit import kernel
+from pilebuilder.kernels.lanes import (
+    LANES,
+    bits_set,
+    fold64,
+    leads64,
+    load8,
+    long64,
+    store2,
+    store8,
+    trailing_zeros,
+)
 from pilebuilder.kernels.unicode import stored
 
 WORD_BYTES = 4096
@@ -106,185 +115,6 @@ def reference_words(text: str) -> list[bytes]:
 BYTES = types.Array(types.uint8, 1, "C", readonly=True)
 UINT32S = types.Array(types.uint32, 1, "C", readonly=True)
 UINT64S = types.Array(types.uint64, 1, "C", readonly=True)
-
-
-def _address(context: Any, builder: Any, kind: Any, array: Any, index: Any) -> Any:
-    data = context.make_array(kind)(context, builder, array).data
-    return builder.bitcast(builder.gep(data, [index]), ir.IntType(64).as_pointer())
-
-
-@intrinsic
-def load8(typing: Any, array: Any, index: Any) -> Any:
-    """Eight bytes from `index` of a uint8 array as a little-endian integer; the caller keeps within bounds."""
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return builder.load(_address(context, builder, signature.args[0], *args), align=1)
-
-    return types.uint64(array, types.intp), generate
-
-
-@intrinsic
-def store8(typing: Any, array: Any, index: Any, value: Any) -> Any:
-    """Write eight bytes at `index` of a uint8 array; the caller keeps within bounds."""
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        builder.store(args[2], _address(context, builder, signature.args[0], *args[:2]), align=1)
-        return context.get_dummy_value()
-
-    return types.void(array, types.intp, types.uint64), generate
-
-
-@intrinsic
-def store2(typing: Any, array: Any, index: Any, value: Any) -> Any:
-    """Write the two lowest bytes of `value` at `index` of a uint8 array; the caller keeps within bounds."""
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        short = ir.IntType(16)
-        to = builder.bitcast(_address(context, builder, signature.args[0], *args[:2]), short.as_pointer())
-        builder.store(builder.trunc(args[2], short), to, align=1)
-        return context.get_dummy_value()
-
-    return types.void(array, types.intp, types.uint64), generate
-
-
-# Sixty-four bytes at a time, in the vector types of LLVM: it makes of them what the processor has.
-LANES = 64
-_INT = ir.IntType(32)
-_BLOCK64 = ir.VectorType(ir.IntType(8), LANES)
-
-
-def _all(byte: int) -> Any:
-    """A vector of one byte."""
-    return ir.Constant(_BLOCK64, [byte] * LANES)
-
-
-def _vector(context: Any, builder: Any, kind: Any, array: Any, index: Any) -> Any:
-    return builder.bitcast(_address(context, builder, kind, array, index), _BLOCK64.as_pointer())
-
-
-def _mask(builder: Any, flags: Any) -> Any:
-    return builder.bitcast(flags, ir.IntType(64))
-
-
-@intrinsic
-def nonzero64(typing: Any, array: Any, index: Any) -> Any:
-    """Which of 64 bytes from `index` of a uint8 array are not 0, as bits; the caller keeps within bounds."""
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        x = builder.load(_vector(context, builder, signature.args[0], *args), align=1)
-        return _mask(builder, builder.icmp_unsigned("!=", x, _all(0)))
-
-    return types.uint64(array, types.intp), generate
-
-
-@intrinsic
-def fold64(typing: Any, array: Any, index: Any, out: Any, end: Any) -> Any:
-    """Fold 64 bytes into `out`: letters in lower case, digits and ``_`` as they are, all else 0; bits: not ASCII."""
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        x = builder.load(_vector(context, builder, signature.args[0], *args[:2]), align=1)
-        low = builder.or_(x, _all(0x20))
-        letter = builder.icmp_unsigned("<", builder.sub(low, _all(0x61)), _all(26))
-        digit = builder.icmp_unsigned("<", builder.sub(x, _all(0x30)), _all(10))
-        stays = builder.or_(digit, builder.icmp_unsigned("==", x, _all(0x5F)))
-        folded = builder.select(letter, low, builder.select(stays, x, _all(0)))
-        builder.store(folded, _vector(context, builder, signature.args[2], *args[2:]), align=1)
-        return _mask(builder, builder.icmp_signed("<", x, _all(0)))
-
-    return types.uint64(array, types.intp, out, types.intp), generate
-
-
-def _at_least(byte: int, doc: str) -> Any:
-    def compare(typing: Any, array: Any, index: Any) -> Any:
-        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            x = builder.load(_vector(context, builder, signature.args[0], *args), align=1)
-            return _mask(builder, builder.icmp_unsigned(">=", x, _all(byte)))
-
-        return types.uint64(array, types.intp), generate
-
-    compare.__doc__ = doc
-    return intrinsic(compare)
-
-
-leads64 = _at_least(0xC0, "Which of 64 bytes from `index` on begin a character of two bytes or more, as bits.")
-long64 = _at_least(0xE0, "Which of them begin one of three bytes or more.")
-
-
-def _compress(builder: Any, values: Any, bits: Any) -> Any:
-    """The bytes of a vector whose bits are set, moved together."""
-    name, lanes = "llvm.experimental.vector.compress.v64i8", ir.VectorType(ir.IntType(1), LANES)
-    kind = ir.FunctionType(_BLOCK64, [_BLOCK64, lanes, _BLOCK64])
-    function = builder.module.globals.get(name) or ir.Function(builder.module, kind, name)
-    return builder.call(function, [values, builder.bitcast(bits, lanes), _all(0)])
-
-
-@intrinsic
-def squeeze64(typing: Any, array: Any, index: Any, bits: Any, out: Any, end: Any) -> Any:
-    """Copy those of 64 bytes whose bits are set into `out`, one after the other; what follows them becomes 0."""
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        x = builder.load(_vector(context, builder, signature.args[0], *args[:2]), align=1)
-        to = _vector(context, builder, signature.args[3], *args[3:])
-        builder.store(_compress(builder, x, args[2]), to, align=1)
-        return context.get_dummy_value()
-
-    return types.void(array, types.intp, types.uint64, out, types.intp), generate
-
-
-@intrinsic
-def places64(typing: Any, bits: Any, base: Any, out: Any, end: Any) -> Any:
-    """Write `base` + the place of each set bit into the int32 array `out` from `end` on; returns the new end.
-
-    Writes 64 elements, of which those behind the new end mean nothing.
-    """
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        wide = ir.VectorType(ir.IntType(32), LANES)
-        places = builder.zext(_compress(builder, ir.Constant(_BLOCK64, list(range(LANES))), args[0]), wide)
-        start = builder.insert_element(
-            ir.Constant(wide, ir.Undefined), builder.trunc(args[1], ir.IntType(32)), _INT(0)
-        )
-        start = builder.shuffle_vector(start, ir.Constant(wide, ir.Undefined), ir.Constant(wide, [0] * LANES))
-        data = context.make_array(signature.args[2])(context, builder, args[2]).data
-        to = builder.bitcast(builder.gep(data, [args[3]]), wide.as_pointer())
-        builder.store(builder.add(places, start), to, align=4)
-        return builder.add(args[3], builder.ctpop(args[0]))
-
-    return types.intp(types.uint64, types.intp, out, types.intp), generate
-
-
-@intrinsic
-def blank64(typing: Any, array: Any, index: Any, out: Any, end: Any) -> Any:
-    """Copy 64 bytes into `out` with ASCII white space and control characters as spaces; returns which, as bits."""
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        x = builder.load(_vector(context, builder, signature.args[0], *args[:2]), align=1)
-        blank = builder.icmp_unsigned("<=", x, _all(0x20))
-        spaced = builder.select(blank, _all(0x20), x)
-        builder.store(spaced, _vector(context, builder, signature.args[2], *args[2:]), align=1)
-        return _mask(builder, blank)
-
-    return types.uint64(array, types.intp, out, types.intp), generate
-
-
-@intrinsic
-def trailing_zeros(typing: Any, value: Any) -> Any:
-    """Number of zero bits below the lowest one bit (64 for 0)."""
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return builder.cttz(args[0], ir.IntType(1)(0))
-
-    return types.intp(types.uint64), generate
-
-
-@intrinsic
-def bits_set(typing: Any, value: Any) -> Any:
-    """Number of one bits."""
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return builder.ctpop(args[0])
-
-    return types.intp(types.uint64), generate
 
 
 @kernel(types.uint64(types.uint64))

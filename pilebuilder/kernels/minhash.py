@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numba import types
 
+from pilebuilder.kernels.affine import SIGNATURE, lower_affine, premix
 from pilebuilder.kernels.folding import (
     BUFFER,
     BYTES,
@@ -24,15 +25,11 @@ from pilebuilder.kernels.folding import (
     OFFSETS,
     UINT64S,
     U,
-    bits_set,
-    blank64,
     fold_bytes,
-    load8,
     mix64,
-    squeeze64,
-    store8,
 )
 from pilebuilder.kernels.jit import kernel
+from pilebuilder.kernels.lanes import bits_set, blank64, load8, squeeze64, store8
 from pilebuilder.kernels.shingles import TEXTS, next_shingles, next_texts, shingle_count, workspace
 
 SCHEMES = ("affine32", "legacy")
@@ -40,7 +37,6 @@ MERSENNE = U((1 << 61) - 1)
 U32 = np.uint32
 EMPTY = U32(0xFFFFFFFF)
 PERMUTATION = types.Array(types.uint64, 1, "C", readonly=True)
-SIGNATURE = types.Array(types.uint32, 1, "C")
 SIGNATURES = types.Array(types.uint32, 2, "C")
 
 
@@ -64,41 +60,9 @@ def permutations(count: int, seed: int, scheme: str) -> tuple[np.ndarray, np.nda
     return a, b
 
 
-@kernel(types.void(HASHES, types.intp, SIGNATURE))
-def _premix(hashes: Any, count: Any, out: Any) -> None:
-    """The low halves of the hashes through MurmurHash3's 32-bit finaliser, as datasketch does before affine maps."""
-    for k in range(count):
-        h = U32(hashes[k])
-        h = U32((h ^ (h >> U32(16))) * U32(0x85EBCA6B))
-        h = U32((h ^ (h >> U32(13))) * U32(0xC2B2AE35))
-        out[k] = h ^ (h >> U32(16))
-
-
-@kernel(types.void(SIGNATURE, types.intp, types.intp, SIGNATURE, SIGNATURE, SIGNATURE))
-def _lower_affine(hashes: Any, start: Any, stop: Any, a: Any, b: Any, signature: Any) -> None:
-    """Lower a signature by some hashes: eight at a time, so that a, b and the minimum are loaded once for eight."""
-    k = start
-    while k + 8 <= stop:
-        h0, h1, h2, h3 = hashes[k], hashes[k + 1], hashes[k + 2], hashes[k + 3]
-        h4, h5, h6, h7 = hashes[k + 4], hashes[k + 5], hashes[k + 6], hashes[k + 7]
-        for j in range(len(a)):
-            x, y = a[j], b[j]
-            low = min(min(U32(x * h0 + y), U32(x * h1 + y)), min(U32(x * h2 + y), U32(x * h3 + y)))
-            top = min(min(U32(x * h4 + y), U32(x * h5 + y)), min(U32(x * h6 + y), U32(x * h7 + y)))
-            signature[j] = min(min(low, top), signature[j])
-        k += 8
-        if k < stop < k + 8 and stop - start >= 8:
-            k = stop - 8  # some twice: that lowers nothing, and takes less time than one by one
-    while k < stop:
-        h = hashes[k]
-        for j in range(len(a)):
-            signature[j] = min(U32(a[j] * h + b[j]), signature[j])
-        k += 1
-
-
 @kernel(types.void(HASHES, types.intp, types.intp, PERMUTATION, PERMUTATION, SIGNATURE))
 def _lower_legacy(hashes: Any, start: Any, stop: Any, a: Any, b: Any, signature: Any) -> None:
-    """The same for (a*h + b mod 2^64) mod (2^61 - 1), of which the low 32 bits count."""
+    """As `lower_affine` for (a*h + b mod 2^64) mod (2^61 - 1), of which the low 32 bits count."""
     for k in range(start, stop):
         h = hashes[k] & U(0xFFFFFFFF)
         for j in range(len(a)):
@@ -125,14 +89,14 @@ def _signatures(
     while row < len(starts):
         after = next_texts(data, starts, stops, row, table, ngram, folded, words, block, edges, last)
         if after > row and affine:
-            _premix(block, last[after - row - 1], mixed)
+            premix(block, last[after - row - 1], mixed)
         begin = 0
         for index in range(row, after):
             held = last[index - row] - begin
             count = shingle_count(held, ngram)
             shingles[index], few[index] = count, 0 < held < ngram
             if affine:
-                _lower_affine(mixed, begin, begin + count, a32, b32, signatures[index])
+                lower_affine(mixed, begin, begin + count, a32, b32, signatures[index])
             else:
                 _lower_legacy(block, begin, begin + count, a, b, signatures[index])
             begin = last[index - row]
@@ -142,8 +106,8 @@ def _signatures(
             while at < stops[row]:
                 at, count = next_shingles(data, at, stops[row], table, ngram, folded, words, block, state, edges)
                 if affine:
-                    _premix(block, count, mixed)
-                    _lower_affine(mixed, 0, count, a32, b32, signatures[row])
+                    premix(block, count, mixed)
+                    lower_affine(mixed, 0, count, a32, b32, signatures[row])
                 else:
                     _lower_legacy(block, 0, count, a, b, signatures[row])
             shingles[row], few[row] = state[2], state[3]
@@ -159,53 +123,64 @@ def signatures(
     Returns the signatures (uint32, documents x count; all ones for a text without words), the numbers of shingles with
     repeats (int64), and whether a text has words, but fewer than `ngram`, so that all of them make its one shingle.
     """
+    return _sign(data, offsets, ngram, *permutations(count, seed, scheme), scheme)
+
+
+def _sign(
+    data: np.ndarray, offsets: np.ndarray, ngram: int, a: np.ndarray, b: np.ndarray, scheme: str
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """`signatures` with these permutations."""
     rows = len(offsets) - 1
-    out, shingles, few = np.empty((rows, count), np.uint32), np.zeros(rows, np.int64), np.zeros(rows, np.uint8)
-    a, b = permutations(count, seed, scheme)
+    out, shingles, few = np.empty((rows, len(a)), np.uint32), np.zeros(rows, np.int64), np.zeros(rows, np.uint8)
     work = workspace(ngram)
     affine = scheme == "affine32"
     _signatures(data, offsets[:-1], offsets[1:], fold_bytes(), ngram, a, b, affine, *work, out, shingles, few)
-    return out, shingles, few.astype(bool)
+    return out, shingles, few.view(bool)
 
 
 @kernel(types.void(SIGNATURES, types.intp, types.Array(types.uint64, 2, "C")))
-def _band_keys(signatures: Any, rows: Any, keys: Any) -> None:
+def _band_keys(minima: Any, rows: Any, keys: Any) -> None:
+    """Keys of the bands; `minima` stand row by row: the first minimum of every band, the second of every band ..."""
+    bands = keys.shape[1]
     for i in range(keys.shape[0]):
-        key = keys[i]
-        for band in range(len(key)):
+        key, low = keys[i], minima[i]
+        for band in range(bands):
             key[band] = U(band + 1) * MULTIPLY
         for k in range(rows):
-            for band in range(len(key)):
-                h = (key[band] ^ U(signatures[i, band * rows + k])) * MULTIPLY
+            for band in range(bands):
+                h = (key[band] ^ U(low[k * bands + band])) * MULTIPLY
                 key[band] = h ^ (h >> U(32))
-        for band in range(len(key)):
+        for band in range(bands):
             key[band] = mix64(key[band])
 
 
 AT_ONCE = 1024
-"""Texts whose signatures are made at a time where only the keys are wanted: they stay in the second cache level."""
+"""Texts whose keys and digests are made at a time: what is read or made twice stays in the second cache level."""
 
 
 def band_keys(signatures: np.ndarray, *, bands: int, rows: int) -> np.ndarray:
     """Keys (uint64, documents x bands): equal in a band when its `rows` minima are; never equal across bands."""
     keys = np.empty((len(signatures), bands), np.uint64)
-    _band_keys(signatures, rows, keys)
+    minima = signatures[:, : bands * rows].reshape(-1, bands, rows).swapaxes(1, 2)
+    _band_keys(np.ascontiguousarray(minima).reshape(-1, bands * rows), rows, keys)
     return keys
 
 
-def text_bands(
+def text_keys(
     data: np.ndarray, offsets: np.ndarray, *, ngram: int, bands: int, rows: int, seed: int, scheme: str = "affine32"
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """`band_keys` of texts, their numbers of shingles, and which are `few`, without keeping their signatures."""
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """`digests` and `band_keys` of texts, their numbers of shingles, and which are `few`; no signature is kept."""
     count = len(offsets) - 1
-    keys, shingles, few = np.empty((count, bands), np.uint64), np.zeros(count, np.int64), np.zeros(count, bool)
+    digest, keys = np.empty((count, 2), np.uint64), np.empty((count, bands), np.uint64)
+    shingles, few = np.zeros(count, np.int64), np.zeros(count, bool)
+    a, b = (x.reshape(bands, rows).T.ravel() for x in permutations(bands * rows, seed, scheme))
+    buffer = np.zeros(DIGEST_BUFFER, np.uint8)
     for start in range(0, count, AT_ONCE):
-        part = slice(start, start + AT_ONCE)
-        found, shingles[part], few[part] = signatures(
-            data, offsets[start : start + AT_ONCE + 1], ngram=ngram, count=bands * rows, seed=seed, scheme=scheme
-        )
-        _band_keys(found, rows, keys[part])
-    return keys, shingles, few
+        part, some = slice(start, start + AT_ONCE), offsets[start : start + AT_ONCE + 1]
+        _digests(data, some[:-1], some[1:], U(0), buffer, digest[part])
+        minima, shingles[part], few[part] = _sign(data, some, ngram, a, b, scheme)
+        _band_keys(minima, rows, keys[part])
+    return digest, keys, shingles, few
 
 
 # -- digests
@@ -256,6 +231,7 @@ def _finish(data: Any, at: Any, end: Any, length: Any, state: Any) -> None:
 
 
 PIECE = 8192
+DIGEST_BUFFER = PIECE + 320
 DIGESTS = types.Array(types.uint64, 2, "C")
 
 
@@ -324,7 +300,7 @@ def digests(data: np.ndarray, offsets: np.ndarray, *, seed: int = 0) -> np.ndarr
 def span_digests(data: np.ndarray, starts: np.ndarray, stops: np.ndarray, *, seed: int = 0) -> np.ndarray:
     """The same of any spans of bytes (uint64, spans x 2)."""
     out = np.empty((len(starts), 2), np.uint64)
-    _digests(data, starts, stops, U(seed), np.zeros(PIECE + 320, np.uint8), out)
+    _digests(data, starts, stops, U(seed), np.zeros(DIGEST_BUFFER, np.uint8), out)
     return out
 
 

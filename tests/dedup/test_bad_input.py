@@ -24,7 +24,7 @@ def test_a_very_long_document_takes_no_memory_of_its_length() -> None:
     data, offsets = text_buffers(array)
     minhash.signatures(data, offsets, ngram=5, count=112, seed=1)
     tracemalloc.start()
-    minhash.text_bands(data, offsets, ngram=5, bands=16, rows=7, seed=1)
+    minhash.text_keys(data, offsets, ngram=5, bands=16, rows=7, seed=1)
     minhash.digests(data, offsets)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
