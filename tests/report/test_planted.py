@@ -94,6 +94,21 @@ def test_personal_data_is_found_and_lookalikes_are_not(kind):
     assert true / len(hits) >= 0.95
 
 
+def test_mojibake_and_runs_of_one_character_are_signals(tmp_path):
+    rng = random.Random(2)
+    plain = [sentence(rng, 30) + "." for _ in range(200)]
+    made = [t + " Caf\u00c3\u00a9 and na\u00c3\u00afve." if i % 4 == 0 else t for i, t in enumerate(plain)]
+    made[1] += " " + "=" * 70
+    held = counted(Bench(tmp_path), table("a", made))
+    assert held.get("rule.failed", "mojibake") == 50
+    assert held.distribution("signal mojibake").total == 100
+    assert held.distribution("signal longest_run").most == 70
+    share = held.distribution("signal punctuation_fraction")
+    assert share.most == round(1000 * 71 / len(made[1]))
+    signs = sum(round(1000 * sum(not c.isalnum() and not c.isspace() for c in t) / len(t)) for t in made)
+    assert held.distribution("signal non_alphanumeric_fraction").total == signs
+
+
 def test_samples_show_no_personal_data():
     key = "ghp_" + "a1B2" * 9
     shown = mask(f"Mail jo@example.org, +1 (415) 555-2671, 10.0.0.1, 4111 1111 1111 1111, {key}.")

@@ -51,6 +51,17 @@ def _ratio(part: str, whole: str) -> Callable[[Texts], np.ndarray]:
     return compute
 
 
+def _structure(name: str, whole: str = "") -> Callable[[Texts], np.ndarray]:
+    def compute(texts: Texts) -> np.ndarray:
+        found = texts.structure[name].astype(np.float64)
+        if not whole:
+            return found
+        base = getattr(texts.stats, whole)
+        return np.asarray(np.divide(found, base, out=np.zeros(len(found)), where=base > 0))
+
+    return compute
+
+
 def _compression(texts: Texts) -> np.ndarray:
     """Bytes after zstd (level 1) over bytes before; low for repetitive text."""
     import zstandard
@@ -90,10 +101,14 @@ SIGNALS = (
     Signal("upper_case_fraction", "structure", compute=_ratio("upper", "letters")),
     Signal("digit_fraction", "structure", compute=_ratio("digits", "chars")),
     Signal("space_fraction", "structure", compute=_ratio("spaces", "chars")),
+    Signal("punctuation_fraction", "structure", compute=_structure("punctuation", "chars")),
+    Signal("non_alphanumeric_fraction", "structure", compute=_structure("signs", "chars")),
     Signal("replacement_fraction", "structure", compute=_ratio("replacements", "chars")),
     Signal("control_fraction", "structure", compute=_ratio("controls", "chars")),
     Signal("unspaced_fraction", "structure"),
     Signal("longest_line", "structure", share=False),
+    Signal("longest_run", "structure", share=False, compute=_structure("longest_run")),
+    Signal("mojibake", "structure", high=0, share=False, compute=_structure("mojibake")),
     Signal("compression_ratio", "structure", compute=_compression),
 )  # fmt: skip
 RULES = tuple(s for s in SIGNALS if s.low is not None or s.high is not None)

@@ -52,6 +52,22 @@ class Texts:
         return text_stats(self.data, self.offsets, {name: np.asarray(held.column(name), np.int64) for name in kept})
 
     @cached_property
+    def structure(self) -> dict[str, np.ndarray]:
+        """Columns of `pilebuilder.kernels.structure`, and ``mojibake``: unlikely sequences that ftfy finds."""
+        from pilebuilder.kernels.structure import structure
+
+        found = structure(self.data, self.offsets)
+        found["mojibake"] = np.zeros(len(self), np.int64)
+        suspects = np.flatnonzero(found["suspects"]).tolist()
+        if suspects:
+            from ftfy.badness import badness
+
+            for row in suspects:
+                text = self.data[self.offsets[row] : self.offsets[row + 1]].tobytes().decode()
+                found["mojibake"][row] = badness(text)
+        return found
+
+    @cached_property
     def personal(self) -> dict[str, np.ndarray]:
         """Matches of personal data in each document, by type."""
         from pilebuilder.report.measures.personal import COUNTED, counted

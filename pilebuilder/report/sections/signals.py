@@ -39,7 +39,9 @@ def signal_table(facts: Facts) -> Table:
         rows=tuple(rows),
         note="Of the documents that are left after the recipe's own filters. Failing: outside the papers' default"
         " limits,"
-        " whether the recipe uses the rule or not; alone: failing this rule and no other. Shares to three decimals.",
+        " whether the recipe uses the rule or not; alone: failing this rule and no other. Shares to three decimals."
+        " Non alphanumeric: neither letter, digit nor white space; longest run: of one character, white space aside;"
+        " mojibake: unlikely sequences of characters as ftfy counts them, any of which calls a text suspicious.",
         weighting="per document",
     )
 
