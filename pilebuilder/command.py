@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pilebuilder import executors
 from pilebuilder.build import overview
@@ -20,15 +21,20 @@ from pilebuilder.errors import EXIT_DONE, EXIT_FAILED, EXIT_QUARANTINE, RecipeEr
 from pilebuilder.implied import implied_recipe
 from pilebuilder.ledger import Tally
 from pilebuilder.recipe import Recipe, find_recipe, load_recipe
-from pilebuilder.units import show_bytes
+from pilebuilder.units import parse_take, show_bytes, show_seconds
+
+if TYPE_CHECKING:
+    from pilebuilder.build.estimate import Estimate
 
 DEFAULT_OUT = Path("corpus")
+PIPED_WIDTH = 140
 
 
 def _console() -> Any:
     from rich.console import Console
 
-    return Console(highlight=False, soft_wrap=True)
+    unseen = not sys.stdout.isatty() and "COLUMNS" not in os.environ  # in a file no table need be narrow
+    return Console(highlight=False, soft_wrap=True, width=PIPED_WIDTH if unseen else None)
 
 
 def _table(*columns: str, right: int = 1, title: str | None = None) -> Any:
@@ -181,6 +187,57 @@ def show_plan(name: str, out: Path | None, ask: bool) -> None:
             )
     console.print(f"[bold]{recipe.name}[/] into {folder}")
     console.print(table)
+
+
+def show_estimate(name: str, out: Path | None, sample: str, workers: int) -> None:
+    """What the whole build would give, take and cost, from a sample of every component that is really built."""
+    from pilebuilder.build.estimate import estimate
+    from pilebuilder.fetch import catalog
+
+    try:
+        amount = parse_take(sample)
+    except ValueError as error:
+        raise RecipeError(f"--sample {sample}: {error}") from None
+    path = find_recipe(name)
+    recipe = load_recipe(path)
+    findings = list(catalog.preview(path, seed=recipe.seed))
+    if refused := [f.line() for f in findings if not f.ready]:
+        raise RecipeError("\n  ".join(["no estimate before these are mended", *refused]))
+    folder, workers = _folder(recipe, out), _workers(workers)
+    sink = make_sink(False) if sys.stderr.isatty() else None
+    try:
+        found = estimate(recipe, {f.name: f.bytes for f in findings}, amount, folder, workers=workers, sink=sink)
+    finally:
+        if sink is not None:
+            sink.close()
+    _print_estimate(found, recipe, folder, workers)
+
+
+def _print_estimate(found: Estimate, recipe: Recipe, folder: Path, workers: int) -> None:
+    console = _console()
+    table = _table("component", "to fetch", "sampled", "documents", "in shards", "text", "tokens")
+    for row in found.components:
+        table.add_row(
+            row.component, show_bytes(row.fetched), f"{row.sampled / row.fetched:.1%}", f"{row.documents:,}",
+            f"{row.placed:,}", show_bytes(row.text_bytes), f"{row.tokens:,}",
+        )  # fmt: skip
+    costs = _table("stage", f"time, {workers} workers" if workers > 1 else "time, 1 worker", "on disk")
+    for cost in (c for c in found.stages if c.disk_bytes):
+        costs.add_row(cost.stage, show_seconds(cost.seconds), show_bytes(cost.disk_bytes))
+    seconds, disk = sum(c.seconds for c in found.stages), sum(c.disk_bytes for c in found.stages)
+    costs.add_row("all", show_seconds(seconds), show_bytes(disk))
+    place = next(p for p in (folder, *folder.absolute().parents) if p.exists())
+    free = shutil.disk_usage(place).free
+    console.print(f"[bold]{recipe.name}[/] into {folder}, from a sample of it")
+    console.print(table)
+    console.print()
+    console.print(costs)
+    console.print(f"  memory: {show_bytes(recipe.memory)} for each worker; free on this disk: {show_bytes(free)}")
+    if free < disk:
+        console.print(f"[yellow]{show_bytes(disk - free)} too little disk[/]")
+    console.print(
+        "  The report comes on top. Start-up is counted as if it grew, duplicates outside the sample not at all."
+    )
 
 
 def show_status(folder: Path) -> None:

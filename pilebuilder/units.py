@@ -1,4 +1,4 @@
-"""Sizes and amounts as people write them: ``64 MiB``, ``2 GB``, ``10_000 docs``, ``3 files``."""
+"""Sizes, amounts and times as people write them: ``64 MiB``, ``2 GB``, ``10_000 docs``, ``3 files``, ``2 h 1 min``."""
 
 from __future__ import annotations
 
@@ -66,3 +66,17 @@ def show_bytes(n: float) -> str:
             return f"{n:.0f} B" if unit == "B" else f"{n:.1f} {unit}"
         n /= 1024
     return f"{n:.1f} TiB"
+
+
+def show_seconds(seconds: float) -> str:
+    """A length of time for people.
+
+    >>> show_seconds(0.0042), show_seconds(3.24), show_seconds(75), show_seconds(7260), show_seconds(300_000)
+    ('4.2 ms', '3.2 s', '1 min 15 s', '2 h 1 min', '3.5 days')
+    """
+    if seconds < 60:
+        return f"{seconds:.1f} s" if seconds >= 0.05 or not seconds else f"{seconds * 1000:.2g} ms"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    return f"{minutes // 60} h {minutes % 60} min" if minutes < 48 * 60 else f"{seconds / 86400:.1f} days"

@@ -209,6 +209,10 @@ class Build:
         }
         write_atomic(self.root / STATE / "state.json", json.dumps(state, indent=1).encode())
 
+    def seconds(self, stage: str) -> float:
+        """How long a stage of this run took, by the clock."""
+        return self._meters[stage].seconds
+
     def quarantine_excess(self) -> list[str]:
         """Components with more in quarantine than the recipe allows, in words."""
         return guard.quarantine_excess(self)

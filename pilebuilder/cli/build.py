@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from pilebuilder.cli.options import Folder, Inputs, Out, RecipeName, Run, Store, runs
+from pilebuilder.cli.options import Folder, Inputs, Out, RecipeName, Run, Store, Workers, runs
 
 app = typer.Typer()
 
@@ -80,20 +80,33 @@ def plan(
     recipe: RecipeName,
     out: Out = None,
     offline: Annotated[bool, typer.Option("--offline", help="do not ask upstreams what they offer")] = False,
+    sample: Annotated[
+        str | None,
+        typer.Option("--sample", help="build so much of each component, and scale documents, tokens, time and disk"),
+    ] = None,
+    workers: Workers = 0,
 ) -> None:
     """Show what a build would fetch and need, run and reuse, without running it.
 
-    Terms to accept, keys to set and folders to give are listed for every component.
+    Terms to accept, keys to set and folders to give are listed for every component. With --sample a little of each is
+    fetched, built beside the output folder and removed again: what the whole would give, take and cost.
 
     Examples:
 
       pilebuilder plan quickstart
 
       pilebuilder plan pile --offline
+
+      pilebuilder plan my-recipe.yaml --sample "20 MB"
     """
     from pilebuilder import command
 
-    command.show_plan(recipe, out, ask=not offline)
+    if sample is not None and offline:
+        raise typer.BadParameter("a sample is fetched; give --sample or --offline")
+    if sample is None:
+        command.show_plan(recipe, out, ask=not offline)
+    else:
+        command.show_estimate(recipe, out, sample, workers)
 
 
 @app.command()

@@ -8,7 +8,7 @@ from typing import Any
 
 from pilebuilder.train.config import VOCABULARY_MULTIPLE, Model, TrainConfig
 from pilebuilder.train.energy import carbon
-from pilebuilder.units import show_bytes
+from pilebuilder.units import show_bytes, show_seconds
 
 PEAK = 989e12
 """Dense bf16 FLOP/s of an H100 or H200 SXM (data sheet); the denominator of every MFU here."""
@@ -67,7 +67,8 @@ class Plan:
             "FLOPs": f"{self.flops:.3g} ({self.flops_per_token:.3g} per token, the whole square of attention counted)",
             "memory": f"{show_bytes(self.state_bytes)} of weights, gradients and moments, "
             f"about {show_bytes(self.activation_bytes)} of activations",
-            "time": f"about {_duration(self.hours)} on one H100 at {ASSUMED_MFU:.0%} of its {PEAK / 1e12:.0f} TFLOP/s",
+            "time": f"about {show_seconds(3600 * self.hours)} on one H100 "
+            f"at {ASSUMED_MFU:.0%} of its {PEAK / 1e12:.0f} TFLOP/s",
             "energy": f"about {self.energy_kwh:.3g} kWh and {self.carbon_grams / 1000:.3g} kg CO2e there",
             "expected loss": "not known for a cut tokenizer"
             if expected is None
@@ -81,13 +82,6 @@ class Plan:
     def as_json(self) -> dict[str, Any]:
         """Plain values by field name."""
         return asdict(self)
-
-
-def _duration(hours: float) -> str:
-    for unit, size in (("days", 24.0), ("hours", 1.0), ("minutes", 1 / 60)):
-        if hours >= 2 * size:
-            return f"{hours / size:.3g} {unit}"
-    return f"{hours * 3600:.3g} seconds"
 
 
 def smaller(config: TrainConfig) -> str:
