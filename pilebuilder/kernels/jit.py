@@ -21,9 +21,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from llvmlite import ir  # type: ignore[import-untyped]
+from llvmlite import binding, ir  # type: ignore[import-untyped]
 from numba import config, njit, types
-from numba.core import cgutils, entrypoints, event
+from numba.core import cgutils, codegen, dispatcher, entrypoints, event
+from numba.core.caching import CompileResultCacheImpl, FunctionCache
+from numba.core.runtime import rtsys
 from numba.extending import intrinsic
 
 from pilebuilder.kernels.cache import cache_root, imported
@@ -53,13 +55,55 @@ def kernel(*signatures: Any, **options: Any) -> Callable[[Callable[..., Any]], A
         with _alone():
             if folder is None:
                 return njit(list(signatures), **settings)(function)
-            held, config.CACHE_DIR = config.CACHE_DIR, str(folder)
+            held = config.CACHE_DIR, _numba.FunctionCache
+            config.CACHE_DIR, _numba.FunctionCache = str(folder), _Cache
             try:
                 return njit(list(signatures), cache=True, **settings)(function)
             finally:
-                config.CACHE_DIR = held
+                config.CACHE_DIR, _numba.FunctionCache = held
 
     return compile_or_load
+
+
+_numba: Any = dispatcher
+_NOTHING = binding.parse_assembly("").as_bitcode()
+
+
+class _Library(codegen.JITCodeLibrary):  # type: ignore[misc]
+    """Machine code from the cache. Its bitcode, which takes three times as long to load, waits until another kernel
+    that is being compiled calls this one."""
+
+    bitcode: bytes = b""
+
+    def _get_module_for_linking(self) -> Any:
+        if self.bitcode:
+            self._shared_module, self.bitcode = binding.parse_bitcode(self.bitcode), b""
+            self._codegen._engine._load_defined_symbols(self._shared_module)
+        return super()._get_module_for_linking()
+
+
+class _Loader(CompileResultCacheImpl):  # type: ignore[misc]
+    def rebuild(self, target_context: Any, payload: Any) -> Any:
+        (name, kind, data), fndesc, *rest = payload
+        if kind != "object":
+            return super().rebuild(target_context, payload)
+        code, bitcode = data
+        wrapper = fndesc.llvm_cpython_wrapper_name
+        target_context.codegen()._engine._defined_symbols |= {fndesc.llvm_func_name, wrapper}
+        made = super().rebuild(target_context, ((name, kind, (code, _NOTHING)), fndesc, *rest))
+        made.library.__class__, made.library.bitcode = _Library, bitcode
+        return made
+
+
+class _Cache(FunctionCache):  # type: ignore[misc]
+    """Loads without what numba knows of Python and numpy, which only compiling needs."""
+
+    _impl_class = _Loader
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        rtsys.initialize(target_context)
+        with self._guard_against_spurious_io_errors():
+            return self._load_overload(sig, target_context)
 
 
 @contextmanager

@@ -86,3 +86,43 @@ def test_the_key_follows_the_sources_that_a_kernel_holds_code_of() -> None:
     assert "lines" in names
     assert "jit" in names
     assert jit._digest(edits.__name__) != jit._digest("pilebuilder.kernels.jit")
+
+
+CALLING = """
+import sys
+from numba import types
+from pilebuilder.kernels.jit import kernel
+
+@kernel(types.int64(types.int64))
+def inner(x):
+    return x + 1
+
+if sys.argv[1:]:
+    @kernel(types.int64(types.int64[::1]))
+    def outer(values):
+        total = 0
+        for value in values:
+            total += inner(value)
+        return total
+
+    import numpy as np
+    print(outer(np.arange(4)), "compiled" if sum(outer.stats.cache_misses.values()) else "loaded")
+    print("inner", "compiled" if sum(inner.stats.cache_misses.values()) else "loaded")
+"""
+
+
+def test_a_kernel_that_was_loaded_can_be_called_by_one_that_is_compiled(tmp_path: Path) -> None:
+    """What a kernel needs to be linked into another is read from the cache only then."""
+    script = tmp_path / "calling.py"
+    script.write_text(CALLING)
+
+    def told(*arguments: str) -> list[str]:
+        done = subprocess.run(
+            [sys.executable, str(script), *arguments], capture_output=True, text=True, check=True,
+            env=os.environ | {"PILEBUILDER_CACHE": str(tmp_path), "PYTHONPATH": str(Path(__file__).resolve().parents[2])},
+        )  # fmt: skip
+        return done.stdout.splitlines()
+
+    told()
+    assert told("outer") == ["10 compiled", "inner loaded"]
+    assert told("outer") == ["10 loaded", "inner loaded"]
