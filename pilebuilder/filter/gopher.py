@@ -97,13 +97,32 @@ class GopherRepetition(RuleStep):
     unspaced: Unspaced = "exempt"
 
     def rules(self, docs: Docs) -> list[Rule]:
-        stats = docs.stats()
-        found = Verdicts(self, unspaced(docs, self, self.unspaced))
+        exempt = unspaced(docs, self, self.unspaced)
+        return [*self._of_lines(docs), *self._of_words(docs, exempt)]
+
+    def __call__(self, docs: Docs) -> Docs:
+        import numpy as np
+
+        if self.action == "signal" or self.signal:
+            return RuleStep.__call__(self, docs)
+        exempt = unspaced(docs, self, self.unspaced)
+        rules = self._of_lines(docs)
+        if exempt is not None:
+            exempt = exempt[~np.any([rule.failed for rule in rules], axis=0)]
+        docs = docs.reject(rules)  # before their n-grams are counted, which costs most
+        return docs.reject(self._of_words(docs, exempt))
+
+    def _of_lines(self, docs: Docs) -> list[Rule]:
+        stats, found = docs.stats(), Verdicts(self)
         found.add("empty", stats.bytes == 0)
         found.high("max_dup_paragraphs", stats.dup_paragraph_fraction)
         found.high("max_dup_paragraph_chars", stats.dup_paragraph_char_fraction)
         found.high("max_dup_lines", stats.dup_line_fraction)
         found.high("max_dup_line_chars", stats.dup_line_char_fraction)
+        return list(found)
+
+    def _of_words(self, docs: Docs, exempt: np.ndarray | None) -> list[Rule]:
+        stats, found = docs.stats(), Verdicts(self, exempt)
         for n in (2, 3, 4):
             found.high(f"max_top_{n}_gram", getattr(stats, f"top_{n}_gram_fraction"), words=True)
         for n in range(5, 11):

@@ -86,6 +86,17 @@ def test_gopher_repetition(text: str, reason: str) -> None:
     assert judged("gopher-repetition", [text]) == [f"gopher-repetition.{reason}" if reason else ""]
 
 
+def test_documents_judged_together_fare_as_each_alone() -> None:
+    """Rules on lines come first, and what they drop is not judged by words: rows and exempt scripts keep their place."""
+    repeated = " ".join(f"alpha beta {chr(97 + k % 26) * 3}{k % 7}" for k in range(40))
+    lines = "\n".join(["the same line again."] * 9)
+    texts = [lines, CHINESE * 2, varied(90), lines, repeated, CHINESE, "", THAI, repeated]
+    together = judged("gopher-repetition", texts)
+    assert together == [judged("gopher-repetition", [text])[0] for text in texts]
+    assert [reason.rpartition(".")[2] for reason in together[2:6]] == ["", "max_dup_lines", "max_top_2_gram", ""]
+    assert judged("gopher-repetition", texts, unspaced="apply")[5]
+
+
 def test_longer_repetitions_have_their_own_reason() -> None:
     phrase = "seven words that come back again later"
     text = f"{varied(9)} {phrase} {varied(3)} {phrase} qqq {phrase} {varied(2)} {phrase}"
