@@ -77,7 +77,7 @@ class PartitionWriter:
 
         if not self._tables:
             return
-        table = pa.concat_tables(self._tables).combine_chunks()
+        table = pa.concat_tables(self._tables)  # not made one: that would copy every text
         path = self.work.output(
             f"{self.ordinal:05}.parquet",
             "partition",
