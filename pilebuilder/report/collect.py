@@ -74,6 +74,7 @@ def collect(task: Task, work: Workspace) -> Facts:
         bytemodel=compressed.merged(load("bytemodel")),
         sampled_tokens={name: held for part in load("sampled-tokens") for name, held in part.items()},
         opt_outs=next(iter(load("opt-outs")), {}),
+        agreement={name: held for part in load("agreement") for name, held in part.items()},
         quality=quality.merged(load("quality-scores")),
         evaluations=trained.results(task, work, "evaluation"),
         comparisons=trained.results(task, work, "comparison"),

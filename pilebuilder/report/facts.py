@@ -88,6 +88,8 @@ class Facts:
     """Sentiment and profanity of the sample (`sampled.bias`), by component."""
     bias_words: Mapping[str, pa.Table] = field(default_factory=dict)
     """Adjectives and adverbs with their sentences by group, by component."""
+    agreement: Mapping[str, Any] = field(default_factory=dict)
+    """What a second language identifier said of the sample (`sampled.agreement`), by component."""
     topics: Mapping[str, Any] = field(default_factory=dict)
     """Topics and fit of each component's model (`sampled.topics`)."""
     excerpts: Mapping[str, Any] = field(default_factory=dict)

@@ -94,10 +94,20 @@ class Plan:
         chains = {"merge": merge_rounds("merge", "measure:merge", kinds, found), "bias": self.bias(samples)}
         if self.config.topics and samples:
             chains["topics"] = self.topics(samples)
+        if samples and second_identifier():
+            chains["agreement"] = self.agreement(samples)
         if samples and not self.view.artifacts("tokenize", "tokens"):
             chains["tokens"] = self.sampled_tokens(samples)
         results = yield from together(chains)
         return [a for name in sorted(results) for a in results[name]]
+
+    def agreement(self, samples: list[Artifact]) -> Chain:
+        """What a second language identifier says of the samples; its version decides the numbers."""
+        found = yield [
+            task(f"agreement/{i:05}", "sampled.agreement:count", inputs, second=second_identifier())
+            for i, inputs in enumerate(joined(list(by_component(samples).values()), SAMPLED))
+        ]
+        return outputs(found, "agreement")
 
     def sampled_tokens(self, samples: list[Artifact]) -> Chain:
         """Tokens of the samples, where no token files count them."""
@@ -337,6 +347,13 @@ def benchmarks(view: View, config: Config) -> list[Artifact]:
         facts = {"name": held.name, "fields": held.fields}
         found.append(Artifact(path=str(path), sha256=digest, bytes=size, kind="benchmark", facts=facts))
     return found
+
+
+def second_identifier() -> str | None:
+    """The second language identifier of this installation, if it has one."""
+    from pilebuilder.report.sampled.agreement import second
+
+    return second()
 
 
 def lexicon(view: View, config: Config) -> list[Artifact]:
