@@ -23,12 +23,12 @@ def lines(*records):
     return "\n".join(r if isinstance(r, str) else json.dumps(r) for r in records) + "\n"
 
 
-def quiet(folder, out, key=None):
+def quiet(folder, out, key=None, text=None):
     """A report without the slow topics, in this process alone."""
     out.mkdir(exist_ok=True)
     if not (out / "recipe.yaml").exists():
         (out / "recipe.yaml").write_text(OFF)
-    return describe(folder, out, key, 1, Quiet()).parent
+    return describe(folder, out, key, 1, Quiet(), text=text).parent
 
 
 def table(reports, name):
@@ -54,6 +54,17 @@ def test_documents_are_read_by_component_from_lines_and_parquet(foreign):
     assert held["Pile-CC"] == 22
     assert held["a b"] == 23
     assert held["web"] == 30
+
+
+def test_text_and_component_under_other_keys(tmp_path):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    rows = [{"doc": {"body": f"{TEXT}{i}"}, "of": {"name": "abc"[i % 3]}} for i in range(9)]
+    (folder / "a.jsonl").write_text(lines(*rows, {"text": TEXT}))
+    reports = quiet(folder, tmp_path / "out", "of.name", "doc.body")
+    held = {r["component"]: r["documents"] for r in table(reports, "components")}
+    assert [held[name] for name in "abc"] == [3, 3, 3]
+    assert {r["reason"]: r["records"] for r in table(reports, "quarantine")} == {"no_text": 1}
 
 
 def test_what_is_no_document_is_counted_with_its_cause(foreign):
