@@ -65,18 +65,24 @@ class Described(Build):
         finally:
             self.close()
 
-    def read(self, files: list[corpus.File], key: str | None) -> list[Manifest]:
+    def read(self, files: list[corpus.File], keys: corpus.Keys) -> list[Manifest]:
         """Documents of the files, as partitions."""
         from pilebuilder.build.progress import Meter
 
         self._meters["read"] = Meter()
         self.planned["read"] = []
-        self._done["read"] = self._perform("read", corpus.tasks(files, self.recipe.name, key))
+        self._done["read"] = self._perform("read", corpus.tasks(files, self.recipe.name, keys))
         return self._done["read"]
 
 
 def describe(
-    folder: Path, out: Path | None, key: str | None, workers: int, sink: Sink, lexicon: Path | None = None
+    folder: Path,
+    out: Path | None,
+    key: str | None,
+    workers: int,
+    sink: Sink,
+    lexicon: Path | None = None,
+    text: str | None = None,
 ) -> Path:
     """Report on the corpus in `folder`; returns the path of the index page. `lexicon` is a list of words to count.
 
@@ -96,7 +102,7 @@ def describe(
     if recipe is not None:
         build = Described(recipe, out, {s: [_absolute(m, folder) for m in done[s]] for s in done}, workers, sink)
     else:
-        build = _from_files(folder, out, key, workers, sink)
+        build = _from_files(folder, out, corpus.Keys(key, text), workers, sink)
     if lexicon is not None:
         config = build.recipe.stages["report"].model_copy(update={"lexicon": str(lexicon.resolve())})
         build.recipe = replace(build.recipe, stages={**build.recipe.stages, "report": config})
@@ -121,7 +127,7 @@ def _absolute(manifest: Manifest, folder: Path) -> Manifest:
     return replace(manifest, outputs=outputs)
 
 
-def _from_files(folder: Path, out: Path, key: str | None, workers: int, sink: Sink) -> Described:
+def _from_files(folder: Path, out: Path, keys: corpus.Keys, workers: int, sink: Sink) -> Described:
     """Documents from the files; the rest from the lock and the ledger, where the folder has them."""
     files = corpus.find_files(folder, out)
     name = corpus.component_name(folder.name, "corpus")
@@ -129,7 +135,7 @@ def _from_files(folder: Path, out: Path, key: str | None, workers: int, sink: Si
     first = _implied(out, safe, folder, [])
     build = Described(first, out, {}, workers, sink)
     build.root.mkdir(parents=True, exist_ok=True)
-    manifests = build.read(files, key)
+    manifests = build.read(files, keys)
     tally = Tally.total([m.tally for m in manifests])
     if len(tally) > corpus.MOST_COMPONENTS:
         raise RecipeError(

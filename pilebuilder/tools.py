@@ -119,7 +119,13 @@ def report_diff(before: Path, after: Path, out: Path | None) -> int:
 
 
 def report_corpus(
-    folder: Path, out: Path | None, component: str | None, workers: int, log_json: bool, lexicon: Path | None = None
+    folder: Path,
+    out: Path | None,
+    component: str | None,
+    workers: int,
+    log_json: bool,
+    lexicon: Path | None = None,
+    text: str | None = None,
 ) -> int:
     """Describe a corpus that is already there; prints where the report is."""
     import os
@@ -130,7 +136,7 @@ def report_corpus(
     sink = make_sink(log_json)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     try:
-        page = describe(folder, out, component, workers or cores, sink, lexicon)
+        page = describe(folder, out, component, workers or cores, sink, lexicon, text)
     finally:
         sink.close()
     print(f"report: {page}")

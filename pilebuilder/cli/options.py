@@ -30,9 +30,7 @@ Store = Annotated[
 LogJson = Annotated[bool, typer.Option("--log-json", help="one JSON line per event instead of live progress")]
 
 
-Text = Annotated[
-    str | None, typer.Option("--text", help="on JSON lines, Parquet or CSV files: key or column of the text")
-]
+Text = Annotated[str | None, typer.Option("--text", help="key or column of the text in data files (not in a recipe)")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -49,10 +49,13 @@ def report(
         raise typer.BadParameter("give a recipe or --corpus, not both")
     if lexicon is not None and corpus is None:
         raise typer.BadParameter("--lexicon goes with --corpus; a recipe says report: {lexicon: PATH}")
+    if component is not None and corpus is None:
+        raise typer.BadParameter("--component goes with --corpus; a recipe names its components")
     if corpus is not None:
         from pilebuilder import tools
 
-        raise typer.Exit(tools.report_corpus(corpus, run.out, component, run.workers, run.log_json, lexicon))
+        code = tools.report_corpus(corpus, run.out, component, run.workers, run.log_json, lexicon, run.text)
+        raise typer.Exit(code)
     if not inputs:
         raise typer.BadParameter("give a recipe, or --corpus FOLDER")
     if inputs[0] == "diff" and len(inputs) == 3:

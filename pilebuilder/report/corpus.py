@@ -9,7 +9,7 @@ import io
 import re
 import zlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -30,6 +30,7 @@ SPLITS = {"val": "val", "valid": "val", "validation": "val", "dev": "val", "test
 PARTITION = 32 << 20
 """Bytes of text of one component that are held before they are written."""
 ROWS = 4096
+TEXT_KEYS = ("text", "content", "raw_content")
 KEYS = ("pile_set_name", "red_pajama_subset", "component")
 """Where a record says which part of the corpus it belongs to, in its metadata or beside it."""
 MOST_COMPONENTS = 500
@@ -79,7 +80,15 @@ def bare(name: str) -> str:
     return next((lower.removesuffix(c) for c in COMPRESSED if lower.endswith(c)), lower)
 
 
-def tasks(files: list[File], name: str, key: str | None) -> list[Task]:
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """Where records have what; dots go into nested objects. None asks for the usual names."""
+
+    component: str | None = None
+    text: str | None = None
+
+
+def tasks(files: list[File], name: str, keys: Keys) -> list[Task]:
     """One task a file."""
     made = []
     for i, file in enumerate(files):
@@ -91,8 +100,8 @@ def tasks(files: list[File], name: str, key: str | None) -> list[Task]:
                 stage="read",
                 name=f"{file.name}/{i:05}",
                 function="pilebuilder.report.corpus:read",
-                code="report.corpus/1",
-                params={"key": key, "split": file.split},
+                code="report.corpus/2",
+                params={"keys": asdict(keys), "split": file.split},
                 inputs=(source,),
             )
         )
@@ -108,6 +117,13 @@ def component_name(value: Any, otherwise: str) -> str:
     text = " ".join(_FORBIDDEN.sub(" ", str(value)).split())[:80].strip() if isinstance(value, str) else ""
     text = text.lstrip(" .()+&'-")
     return text or otherwise
+
+
+def value_at(record: Any, key: str) -> Any:
+    """What stands under a key; its dots go into nested objects. None when nothing does."""
+    for step in key.split("."):
+        record = record.get(step) if isinstance(record, Mapping) else None
+    return record
 
 
 @dataclass(slots=True)
@@ -147,7 +163,8 @@ class Reader:
         """One record; a document goes to its component's partition."""
         if not isinstance(record, Mapping):
             return self.refuse(place, "not_an_object", raw)
-        text = record.get("text", record.get("content", record.get("raw_content")))
+        wanted = self.task.params["keys"]["text"]
+        text = value_at(record, wanted) if wanted else next((record[k] for k in TEXT_KEYS if k in record), None)
         if not isinstance(text, str):
             return self.refuse(place, "no_text", raw)
         try:
@@ -174,12 +191,8 @@ class Reader:
 
     def named(self, record: Mapping[str, Any], meta: Mapping[str, Any]) -> Any:
         """What the record says of its component."""
-        wanted = self.task.params["key"]
-        if wanted:
-            value: Any = record
-            for step in wanted.split("."):
-                value = value.get(step) if isinstance(value, Mapping) else None
-            return value
+        if wanted := self.task.params["keys"]["component"]:
+            return value_at(record, wanted)
         return next((held[k] for k in KEYS for held in (meta, record) if isinstance(held.get(k), str)), None)
 
     def row(self, record: Mapping[str, Any], meta: Mapping[str, Any], place: int, component: str) -> dict[str, Any]:
