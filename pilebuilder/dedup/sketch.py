@@ -58,8 +58,8 @@ class DedupSketch:
         how: dict[str, Any] = {"ngram": self.ngram, "seed": self.seed, "scheme": self.scheme}
         signatures, keys, few = None, None, np.zeros(len(docs), bool)
         if self.near and not self.signature:
-            cut = {"bands": self.bands, "rows": self.rows}
-            digests, keys, shingles, few = minhash.text_keys(data, offsets, **cut, **how)
+            how |= {"bands": self.bands, "rows": self.rows}
+            digests, keys, shingles, few = minhash.text_keys(data, offsets, **how)
         else:
             digests, shingles = minhash.digests(data, offsets), np.zeros(len(docs), np.int64)
             if self.near:

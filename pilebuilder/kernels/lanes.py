@@ -63,6 +63,16 @@ def _vector(context: Any, builder: Any, kind: Any, array: Any, index: Any) -> An
     return builder.bitcast(_address(context, builder, kind, array, index), _BLOCK64.as_pointer())
 
 
+def _spread(builder: Any, wide: Any, value: Any) -> Any:
+    """A vector of one number that is known at run time."""
+    empty = ir.Constant(wide, ir.Undefined)
+    return builder.shuffle_vector(
+        builder.insert_element(empty, value, _INT(0)),
+        empty,
+        ir.Constant(ir.VectorType(_INT, wide.count), [0] * wide.count),
+    )
+
+
 def _mask(builder: Any, flags: Any) -> Any:
     return builder.bitcast(flags, ir.IntType(64))
 
@@ -142,10 +152,7 @@ def places64(typing: Any, bits: Any, base: Any, out: Any, end: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         wide = ir.VectorType(ir.IntType(32), LANES)
         places = builder.zext(_compress(builder, ir.Constant(_BLOCK64, list(range(LANES))), args[0]), wide)
-        start = builder.insert_element(
-            ir.Constant(wide, ir.Undefined), builder.trunc(args[1], ir.IntType(32)), _INT(0)
-        )
-        start = builder.shuffle_vector(start, ir.Constant(wide, ir.Undefined), ir.Constant(wide, [0] * LANES))
+        start = _spread(builder, wide, builder.trunc(args[1], ir.IntType(32)))
         data = context.make_array(signature.args[2])(context, builder, args[2]).data
         to = builder.bitcast(builder.gep(data, [args[3]]), wide.as_pointer())
         builder.store(builder.add(places, start), to, align=4)
@@ -166,6 +173,19 @@ def blank64(typing: Any, array: Any, index: Any, out: Any, end: Any) -> Any:
         return _mask(builder, blank)
 
     return types.uint64(array, types.intp, out, types.intp), generate
+
+
+@intrinsic
+def equal64(typing: Any, array: Any, index: Any, value: Any) -> Any:
+    """Which of 64 numbers from `index` of a uint32 array equal `value`, as bits; the caller keeps within bounds."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        wide = ir.VectorType(ir.IntType(32), LANES)
+        data = context.make_array(signature.args[0])(context, builder, args[0]).data
+        numbers = builder.load(builder.bitcast(builder.gep(data, [args[1]]), wide.as_pointer()), align=4)
+        return _mask(builder, builder.icmp_unsigned("==", numbers, _spread(builder, wide, args[2])))
+
+    return types.uint64(array, types.intp, types.uint32), generate
 
 
 @intrinsic

@@ -9,6 +9,7 @@ from numba import types
 
 from pilebuilder.kernels.clusters import ALLOWED, COMPONENTS, INDEX, INT64S, find, unite
 from pilebuilder.kernels.jit import kernel
+from pilebuilder.kernels.lanes import LANES, equal64, trailing_zeros
 
 U = np.uint64
 SET = types.Array(types.uint32, 1, "C", readonly=True)
@@ -32,6 +33,8 @@ def gather(values: Any, starts: Any, stops: Any, out: Any, at: Any) -> None:
             at += 1
 
 
+SCANNED = 512
+"""Sets of at most so many hashes are searched without a table: `LANES` of them are compared at once."""
 SPARSE = 1 << 11
 """Sets of at most so many hashes fill an eighth of their table or less: it stays in the nearest cache all the same."""
 
@@ -47,7 +50,12 @@ def _table_size(count: Any) -> Any:
 
 @kernel(types.uint64(SET, types.int64, types.int64, SLOTS, types.uint64))
 def _load(hashes: Any, start: Any, stop: Any, slots: Any, stamp: Any) -> Any:
-    """Put a set into the table, each hash below the stamp; returns the mask of the part of the table that it uses."""
+    """Put a set into the table, each hash below the stamp; returns the mask of the part of the table that it uses.
+
+    A small set needs none: 0.
+    """
+    if stop - start <= SCANNED:
+        return U(0)
     mask = U(_table_size(stop - start) - 1)
     for k in range(start, stop):
         entry = U(hashes[k]) | (stamp << U(32))
@@ -73,6 +81,44 @@ def _shared(hashes: Any, start: Any, stop: Any, slots: Any, stamp: Any, mask: An
     return found
 
 
+@kernel(types.int64(SET, types.int64, types.int64, types.uint32), inline="always")
+def _position(hashes: Any, start: Any, stop: Any, wanted: Any) -> Any:
+    """Where the hash stands in ``hashes[start:stop]``; -1 if nowhere."""
+    while start < stop and start + LANES <= len(hashes):
+        equal = equal64(hashes, start, wanted)
+        if equal:
+            start += trailing_zeros(equal)
+            return start if start < stop else -1
+        start += LANES
+    for k in range(start, stop):
+        if hashes[k] == wanted:
+            return k
+    return -1
+
+
+@kernel(types.int64(SET, types.int64, types.int64, types.int64, types.int64, types.int64))
+def _common(hashes: Any, first: Any, last: Any, start: Any, stop: Any, needed: Any) -> Any:
+    """How many of ``hashes[start:stop]`` are in ``hashes[first:last]``; -1 as soon as `needed` cannot be reached.
+
+    Similar texts have their shingles in about the same order: most often the next of one is the next of the other.
+    """
+    found, spare, at = 0, (stop - start) - needed, first
+    for k in range(start, stop):
+        if at < last and hashes[at] == hashes[k]:
+            found += 1
+            at += 1
+            continue
+        place = _position(hashes, at, last, hashes[k])
+        if place < 0:
+            place = _position(hashes, first, at, hashes[k])
+        if place >= 0:
+            found += 1
+            at = place + 1
+        elif k + 1 - start - found > spare:
+            return -1
+    return found
+
+
 @kernel(types.int64(SET, types.int64, types.int64, types.int64))
 def _sampled(hashes: Any, start: Any, stop: Any, limit: Any) -> Any:
     """How many of the hashes belong to the sample of hashes up to `limit`."""
@@ -92,7 +138,7 @@ def _similarity(
     hashes: Any, bounds: Any, limits: Any, i: Any, j: Any, jaccard: Any, containment: Any,
     slots: Any, stamp: Any, mask: Any,
 ) -> Any:  # fmt: skip
-    """Jaccard similarity of set j with set i, which is in the table; -1 when neither bound is reached.
+    """Jaccard similarity of set j with set i, which is in the table unless `mask` is 0; -1 below both bounds.
 
     `containment` above 1 is never reached. A set may be a sample, of its hashes up to a limit: two sets are compared
     below the lower of their limits.
@@ -107,10 +153,11 @@ def _similarity(
         needed = min(needed, np.int64(np.ceil(containment * min(a, b) - 1e-9)))
     if needed > min(a, b):
         return -1.0
-    stop_early = limits[i] == limits[j]
-    found = _shared(
-        hashes, bounds[j], bounds[j + 1], slots, stamp, mask, needed if stop_early else 0
-    )  # fmt: skip
+    least = needed if limits[i] == limits[j] else 0
+    if mask:
+        found = _shared(hashes, bounds[j], bounds[j + 1], slots, stamp, mask, least)
+    else:
+        found = _common(hashes, bounds[i], bounds[i + 1], bounds[j], bounds[j + 1], least)
     if found < needed or a + b == found:
         return -1.0
     return found / (a + b - found)

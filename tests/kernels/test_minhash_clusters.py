@@ -71,6 +71,22 @@ def test_similarities_are_exact() -> None:
     assert found.tolist() == pytest.approx([jaccard(sets[a], sets[b]) for a, b in pairs])
 
 
+@pytest.mark.parametrize("size", [1, 15, 63, 64, 65, 130, similarity.SCANNED, similarity.SCANNED + 1, 1500])
+def test_similarities_of_sets_in_any_order(size: int) -> None:
+    """Edited, shuffled and foreign sets, small ones compared without a table; the last ends where memory does."""
+    rng = np.random.default_rng(size)
+    pool = rng.permutation(np.unique(rng.integers(0, 2**32, 4 * size + 50, dtype=np.uint32)))
+    base = pool[:size]
+    edited = np.concatenate([pool[size : size + 3], np.delete(base, slice(size // 3, size // 2)), pool[-5:]])
+    sets = [base, rng.permutation(base), edited, rng.permutation(edited), pool[-size:], base[::-1], edited[::2], base]
+    bounds = np.cumsum([0, *map(len, sets)])
+    pairs = np.array(list(itertools.product(range(len(sets)), repeat=2)))
+    limits = np.full(len(sets), 2**32 - 1)
+    found = similarity.similarities(*pairs.T.copy(), np.concatenate(sets), bounds, limits)
+    held = [set(s.tolist()) for s in sets]
+    assert found.tolist() == [jaccard(held[a], held[b]) for a, b in pairs]
+
+
 def test_threshold_is_inclusive() -> None:
     a, b = set(range(10)), set(range(7))
     for bar, joined in ((0.7, True), (0.7001, False)):
