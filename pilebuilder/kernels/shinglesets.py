@@ -15,44 +15,53 @@ from pilebuilder.kernels.folding import (
     HASHES,
     OFFSETS,
     UINT64S,
+    U,
     fold_bytes,
 )
 from pilebuilder.kernels.jit import kernel
 from pilebuilder.kernels.shingles import TEXTS, next_shingles, next_texts, shingle_count, workspace
 
-SLOTS = types.Array(types.uint32, 1, "C")
-STAMPS = types.Array(types.int32, 1, "C")
+EVERY = 0xFFFFFFFF
+SETS = types.Array(types.uint32, 1, "C")
+
+SPARSE = 1 << 11
+"""Sets of at most so many hashes fill an eighth of their table or less: it stays in the nearest cache all the same."""
 
 
-@kernel(types.uint32(types.int64, types.int64), inline="always")
-def _mask(count: Any, most: Any) -> Any:
-    """Mask of the part of a table of `most` slots that a set of `count` hashes uses: at most half of it full."""
+@kernel(types.int64(types.int64), inline="always")
+def table_size(count: Any) -> Any:
+    """Slots (a power of two) of the table of a set of so many hashes."""
     size = 64
-    while size < most and size < 2 * count:
+    while size < (8 if count <= SPARSE else 2) * count:
         size *= 2
-    return np.uint32(size - 1)
+    return size
 
 
-@kernel(types.int64(HASHES, types.int64, types.int64, types.int64, SLOTS, STAMPS, types.int32, types.uint32, SLOTS,
+def slots_for(largest: int) -> np.ndarray:
+    """A table (uint64: stamp and hash) for sets of at most so many hashes."""
+    return np.zeros(max(table_size(largest), table_size(min(largest, SPARSE))), np.uint64)
+
+
+@kernel(types.int64(HASHES, types.int64, types.int64, types.int64, HASHES, types.uint64, types.uint64, SETS,
                     types.int64, types.int64))  # fmt: skip
-def _add(block: Any, start: Any, stop: Any, top: Any, seen: Any, stamps: Any, stamp: Any, mask: Any, out: Any,
-         first: Any, total: Any) -> Any:  # fmt: skip
+def _add(block: Any, start: Any, stop: Any, top: Any, slots: Any, stamp: Any, mask: Any, out: Any, first: Any,
+         total: Any) -> Any:  # fmt: skip
     """Append the hashes that are not in the table yet to ``out[first:total]``; returns the total, -1 without room."""
     most = min(len(out), first + ((np.int64(mask) * 7) >> 3))
     for k in range(start, stop):
-        h = np.uint32(block[k])
+        h = block[k] & U(EVERY)
         if np.int64(h) > top:
             continue
+        entry = h | (stamp << U(32))
         slot = h & mask
-        while stamps[slot] == stamp and seen[slot] != h:
-            slot = (slot + np.uint32(1)) & mask
-        if stamps[slot] == stamp:
+        while slots[slot] >> U(32) == stamp and slots[slot] != entry:
+            slot = (slot + U(1)) & mask
+        if slots[slot] == entry:
             continue
         if total >= most:
             return -1
-        stamps[slot] = stamp
-        seen[slot] = h
-        out[total] = h
+        slots[slot] = entry
+        out[total] = np.uint32(h)
         total += 1
     return total
 
@@ -60,12 +69,12 @@ def _add(block: Any, start: Any, stop: Any, top: Any, seen: Any, stamps: Any, st
 @kernel(
     types.int64(
         BYTES, OFFSETS, OFFSETS, UINT64S, types.intp, BUFFER, HASHES, HASHES, COUNTS, EDGES,
-        COUNTS, SLOTS, SLOTS, STAMPS,
+        COUNTS, SETS, HASHES,
     ),
 )  # fmt: skip
 def _collect(
     data: Any, starts: Any, stops: Any, table: Any, ngram: Any, folded: Any, words: Any, block: Any,
-    state: Any, edges: Any, ends: Any, out: Any, seen: Any, stamps: Any,
+    state: Any, edges: Any, ends: Any, out: Any, slots: Any,
 ) -> Any:  # fmt: skip
     """Distinct shingle hashes of texts, one after the other; see `collect`."""
     total, row = 0, 0
@@ -75,20 +84,20 @@ def _collect(
         begin = 0
         for index in range(row, after):
             count = shingle_count(last[index - row] - begin, ngram)
-            mask = _mask(count, len(seen))
-            stamp, top = np.int32(index + 1), ends[index]
-            total = _add(block, begin, begin + count, top, seen, stamps, stamp, mask, out, total, total)
+            mask = U(min(table_size(count), len(slots)) - 1)
+            top = ends[index]
+            total = _add(block, begin, begin + count, top, slots, U(index + 1), mask, out, total, total)
             if total < 0:
                 return -1
             ends[index] = total
             begin = last[index - row]
         if after == row:  # a long text, in parts
             at, first = starts[row], total
-            mask = _mask(stops[row] - at, len(seen))  # a shingle takes two bytes or more
+            mask = U(min(table_size(stops[row] - at), len(slots)) - 1)  # a shingle takes two bytes or more
             state[:] = 0
             while True:
                 at, count = next_shingles(data, at, stops[row], table, ngram, folded, words, block, state, edges)
-                total = _add(block, 0, count, ends[row], seen, stamps, np.int32(row + 1), mask, out, first, total)
+                total = _add(block, 0, count, ends[row], slots, U(row + 1), mask, out, first, total)
                 if total < 0:
                     return -1
                 if at >= stops[row]:
@@ -101,9 +110,6 @@ def _collect(
 
 SAMPLED = 1 << 18
 """Texts with more shingles are compared by a sample of about half to all of this many: error of J below 0.002."""
-
-
-EVERY = 0xFFFFFFFF
 
 
 def sampling_limits(shingles: np.ndarray) -> np.ndarray:
@@ -141,16 +147,15 @@ def collect(
     rows = np.ascontiguousarray(rows, np.int64)
     ends = sampling_limits(shingles)
     out = np.empty(room(shingles), np.uint32) if out is None else out
-    slots = 1 << max(6, int(2 * min(int(shingles.max(initial=1)), 2 * SAMPLED)).bit_length())
-    seen, stamps = np.zeros(slots, np.uint32), np.zeros(slots, np.int32)
-    work = workspace(ngram)
-    total = _collect(data, offsets[rows], offsets[rows + 1], fold_bytes(), ngram, *work, ends, out, seen, stamps)
+    slots = slots_for(min(int(shingles.max(initial=1)), 2 * SAMPLED))
+    starts, stops, work = offsets[rows], offsets[rows + 1], workspace(ngram)
+    total = _collect(data, starts, stops, fold_bytes(), ngram, *work, ends, out, slots)
     if total < 0:
         raise ValueError(f"the sketch counts {int(shingles.sum())} shingles, but the {len(rows)} texts have more")
     return out[:total], ends
 
 
-@kernel(types.int64(types.Array(types.uint32, 1, "C", readonly=True), OFFSETS, types.int64, COUNTS, COUNTS, SLOTS))
+@kernel(types.int64(types.Array(types.uint32, 1, "C", readonly=True), OFFSETS, types.int64, COUNTS, COUNTS, SETS))
 def _smallest(hashes: Any, ends: Any, size: Any, limits: Any, stops: Any, out: Any) -> Any:
     start, total = 0, 0
     for row in range(len(ends)):

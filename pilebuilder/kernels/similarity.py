@@ -10,6 +10,7 @@ from numba import types
 from pilebuilder.kernels.clusters import ALLOWED, COMPONENTS, INDEX, INT64S, find, unite
 from pilebuilder.kernels.jit import kernel
 from pilebuilder.kernels.lanes import LANES, equal64, trailing_zeros
+from pilebuilder.kernels.shinglesets import slots_for, table_size
 
 U = np.uint64
 SET = types.Array(types.uint32, 1, "C", readonly=True)
@@ -35,17 +36,6 @@ def gather(values: Any, starts: Any, stops: Any, out: Any, at: Any) -> None:
 
 SCANNED = 512
 """Sets of at most so many hashes are searched without a table: `LANES` of them are compared at once."""
-SPARSE = 1 << 11
-"""Sets of at most so many hashes fill an eighth of their table or less: it stays in the nearest cache all the same."""
-
-
-@kernel(types.int64(types.int64), inline="always")
-def _table_size(count: Any) -> Any:
-    """Slots (a power of two) of the table of a set."""
-    size = 64
-    while size < (8 if count <= SPARSE else 2) * count:
-        size *= 2
-    return size
 
 
 @kernel(types.uint64(SET, types.int64, types.int64, SLOTS, types.uint64))
@@ -56,7 +46,7 @@ def _load(hashes: Any, start: Any, stop: Any, slots: Any, stamp: Any) -> Any:
     """
     if stop - start <= SCANNED:
         return U(0)
-    mask = U(_table_size(stop - start) - 1)
+    mask = U(table_size(stop - start) - 1)
     for k in range(start, stop):
         entry = U(hashes[k]) | (stamp << U(32))
         slot = entry & mask
@@ -229,11 +219,9 @@ def _similarities(first: Any, second: Any, hashes: Any, bounds: Any, limits: Any
         out[k] = max(0.0, _similarity(hashes, bounds, limits, i, j, 0.0, 2.0, slots, stamp, mask))
 
 
-def slots_for(bounds: np.ndarray, largest: int | None = None) -> np.ndarray:
+def _slots(bounds: np.ndarray, largest: int | None) -> np.ndarray:
     """Hash table for the largest of these sets."""
-    if largest is None:
-        largest = int(np.diff(bounds).max(initial=0))
-    return np.zeros(max(_table_size(largest), _table_size(min(largest, SPARSE))), np.uint64)
+    return slots_for(int(np.diff(bounds).max(initial=0)) if largest is None else largest)
 
 
 def verify(
@@ -254,7 +242,7 @@ def verify(
     those up to `limits[i]`. `parent` is a union-find forest, at first ``np.arange``; `flatten` it at the end.
     `largest` is the size of the largest set, where it is known.
     """
-    slots = slots_for(bounds, largest)
+    slots = _slots(bounds, largest)
     bar = 2.0 if containment is None else containment
     leaders = np.zeros(LEADERS, np.int64)
     return int(
@@ -272,7 +260,7 @@ def similarities(
 ) -> np.ndarray:
     """Jaccard similarity of set pairs (float64); fastest when equal values of `first` stand together."""
     out = np.zeros(len(first), np.float64)
-    slots = slots_for(bounds, largest)
+    slots = _slots(bounds, largest)
     _similarities(first, second, hashes, bounds, limits, slots, out)
     return out
 
@@ -330,7 +318,7 @@ def choose_similar(
     longest = int(np.diff(ends, prepend=0).max(initial=0))
     _choose_similar(
         order, ends, component, allowed, hashes, bounds, limits, jaccard,
-        2.0 if containment is None else containment, slots_for(bounds, largest), np.zeros(longest + 1, np.int64),
+        2.0 if containment is None else containment, _slots(bounds, largest), np.zeros(longest + 1, np.int64),
         replaced,
     )  # fmt: skip
     return replaced
