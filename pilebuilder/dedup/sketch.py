@@ -198,11 +198,11 @@ def read_sketch(path: Path, columns: list[str]) -> pa.Table:
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
-    from pilebuilder.partition import read_table
-
-    held = pq.read_schema(path).names
-    is_index = "survivor" in held
-    table = read_table(path, [c for c in columns if c in held] + (["survivor"] if is_index else []))
+    with pq.ParquetFile(path, memory_map=True) as file:  # most of it is not compressed: read where it lies
+        held = file.schema_arrow.names
+        is_index = "survivor" in held
+        wanted = [c for c in columns if c in held] + (["survivor"] if is_index else [])
+        table = file.read(columns=wanted, use_threads=False).combine_chunks()
     if is_index and "id" in columns:
         names = pc.coalesce(table.column("survivor"), table.column("id"))
         table = table.set_column(table.schema.get_field_index("id"), "id", names)
