@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from llvmlite import binding, ir  # type: ignore[import-untyped]
-from numba import config, njit, types
+from numba import config, njit, types, version_info
 from numba.core import cgutils, codegen, dispatcher, entrypoints, event
 from numba.core.caching import CompileResultCacheImpl, FunctionCache
 from numba.core.runtime import rtsys
@@ -56,7 +56,8 @@ def kernel(*signatures: Any, **options: Any) -> Callable[[Callable[..., Any]], A
             if folder is None:
                 return njit(list(signatures), **settings)(function)
             held = config.CACHE_DIR, _numba.FunctionCache
-            config.CACHE_DIR, _numba.FunctionCache = str(folder), _Cache
+            config.CACHE_DIR = str(folder)
+            _numba.FunctionCache = _Cache if version_info.short in KNOWN else FunctionCache
             try:
                 return njit(list(signatures), cache=True, **settings)(function)
             finally:
@@ -66,6 +67,8 @@ def kernel(*signatures: Any, **options: Any) -> Callable[[Callable[..., Any]], A
 
 
 _numba: Any = dispatcher
+KNOWN = ((0, 67), (0, 68))
+"""Versions of numba whose way of loading is known well enough to be shortened; others load in their own way."""
 _NOTHING = binding.parse_assembly("").as_bitcode()
 
 
