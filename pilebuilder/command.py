@@ -69,13 +69,14 @@ def run(
     """Build a recipe, or one stage on files, up to `target`; returns the exit code."""
     if executor not in (None, "local", "ray"):
         raise RecipeError(f"--executor {executor!r}: give local or ray")
-    if out is not None and not (out / LOCK).exists():
-        executors.get_ready(executor)  # a finished build may need no worker at all
     is_recipe = len(inputs) == 1 and (inputs[0].endswith((".yaml", ".yml")) or not Path(inputs[0]).exists())
-    if is_recipe:
+    path = find_recipe(inputs[0]) if is_recipe else None
+    if out is not None and not (out / LOCK).exists():
+        executors.get_ready(executor, path, target)  # a finished build may need no worker at all
+    if path is not None:
         if text is not None:
             raise RecipeError("--text goes with data files; in a recipe say, e.g., `read: {jsonl: {text: NAME}}`")
-        recipe = load_recipe(find_recipe(inputs[0]))
+        recipe = load_recipe(path)
     else:
         recipe, target = implied_recipe(inputs, out, target, text)
     folder = _folder(recipe, out)

@@ -104,7 +104,7 @@ def _kernels(files: list[Path]) -> set[str]:
 
 
 @functools.cache
-def _sources() -> bytes:
+def sources() -> bytes:
     """Digest of everything that decides machine code, but for the processor."""
     digest = hashlib.sha256(f"{sys.version}".encode())
     for path in sorted(KERNELS.glob("*.py")):
@@ -113,5 +113,5 @@ def _sources() -> bytes:
 
 
 def _marker(modules: Iterable[str]) -> Path:
-    digest = hashlib.sha256(_sources() + " ".join(sorted(modules)).encode()).hexdigest()[:16]
+    digest = hashlib.sha256(sources() + " ".join(sorted(modules)).encode()).hexdigest()[:16]
     return cache_root() / "kernels" / f"compiled-{digest}"

@@ -6,7 +6,10 @@ for good stops the run; tasks in flight finish and stay committed.
 
 from __future__ import annotations
 
+import json
+import os
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Protocol
 
 from pilebuilder.task import Manifest, Task
@@ -23,14 +26,24 @@ class Executor(Protocol):
 
 
 PRELOAD = ("pilebuilder.executors.preload",)
+RECIPE = "PILEBUILDER_FORKSERVER_RECIPE"
+"""Environment variable of a fork server: path of the recipe and last stage, as JSON, for `pilebuilder.build.ready`."""
 
 
-def get_ready(kind: str | None) -> None:
+def get_ready(kind: str | None, recipe: Path | None = None, target: str = "") -> None:
     """Say early that workers will be needed: what all of them import loads meanwhile."""
-    if kind != "ray":
-        from pilebuilder.executors.local import start_server
+    if kind == "ray":
+        return
+    from pilebuilder.executors.local import start_server
 
+    if recipe is None:
         start_server(PRELOAD)
+        return
+    os.environ[RECIPE] = json.dumps([str(recipe), target])
+    try:
+        start_server((*PRELOAD, "pilebuilder.build.ready"))
+    finally:
+        del os.environ[RECIPE]
 
 
 def make(kind: str, workers: int, address: str | None = None) -> Executor:
