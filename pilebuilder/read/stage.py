@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 CODE = "read/1"
 FILE_COST = 4096
 """Bytes that a file counts for on top of its size, so that a group of tiny files has a bounded number of them."""
+PACKED = (".zst", ".gz", ".bz2", ".xz")
+"""A file with such a name counts twice: it holds at least as much, so its group would take longer than others."""
 
 
 class Config(Strict):
@@ -159,7 +161,7 @@ def groups(files: list[dict[str, Any]], limit: int) -> Iterator[list[dict[str, A
     group: list[dict[str, Any]] = []
     total = 0
     for row in files:
-        size = row["bytes"] + FILE_COST
+        size = row["bytes"] * (2 if row["name"].endswith(PACKED) else 1) + FILE_COST
         if group and total + size > limit:
             yield group
             group, total = [], 0
