@@ -51,7 +51,7 @@ def _confirm(task: Task, work: Workspace, batch: Batch, layout: runs.Layout, fil
     decide = Decision(batch, layout, params)
     found = 0
     for start, stop in _portions(order[:total], root, ends, batch.rows):
-        if stop - start > batch.rows and params["transitive"]:
+        if stop - start > batch.rows:
             decide.giant(order[start:stop])
             found += 1
         else:
@@ -60,6 +60,11 @@ def _confirm(task: Task, work: Workspace, batch: Batch, layout: runs.Layout, fil
         runs.release(root, sizes, order, ends, batch.doc)
     decide.write(sizes, root, compared=compared, clusters=found)
     batch.close()
+
+
+def _without(rows: np.ndarray, some: np.ndarray) -> np.ndarray:
+    """The rows that are not among these."""
+    return np.array(rows[~np.isin(rows, some)])
 
 
 def _portions(order: np.ndarray, root: np.ndarray, ends: np.ndarray, rows: int) -> Iterator[tuple[int, int]]:
@@ -219,7 +224,21 @@ class Batch:
 
     def close(self) -> None:
         """Remove the files, if there are any; the arrays must not be used any more."""
-        for name in ("doc", "limits", "bounds", "sets", "parent", "sizes", "order", "ends", "replaced", "similarity"):
+        for name in (
+            "doc",
+            "limits",
+            "bounds",
+            "sets",
+            "parent",
+            "sizes",
+            "order",
+            "ends",
+            "replaced",
+            "similarity",
+            "component",
+            "spare",
+            "part",
+        ):
             (self.work.folder / f"{name}.tmp").unlink(missing_ok=True)
 
 
@@ -232,49 +251,101 @@ class Decision:
         self.may = choose.allowed(layout.names, params["policies"], "minhash", params["within"])
         self.replaced, self.similarity = batch.scratch("replaced", np.int64), batch.scratch("similarity", np.float64)
         """For each candidate the one that replaces it plus one, or 0; and how similar it is to that one."""
+        self.component = batch.scratch("component", np.int32)
+        for start in range(0, len(batch.doc), batch.rows):
+            part = slice(start, start + batch.rows)
+            self.component[part] = layout.components(batch.doc[part])
+            runs.release(self.component, batch.doc)
 
-    def _ordered(self, rows: np.ndarray, label: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Component of each row; the rows in order of cluster, best first, and the ends of the clusters in it."""
-        doc = np.array(self.batch.doc[rows])
-        component = self.layout.components(doc)
+    def _ordered(self, rows: np.ndarray, label: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """The rows in order of cluster (`label`; absent: all are one), best first, and the ends of the clusters."""
         found = self.batch.take(rows, self.carry)
         rules, priority = self.params["survivor"], self.params["priority"]
-        keys = choose.rank_keys(found, component, self.layout.names, rules, priority)
-        return component, *choose.in_clusters(label, keys, doc)
+        keys = choose.rank_keys(found, np.array(self.component[rows]), self.layout.names, rules, priority)
+        label = np.zeros(len(rows), np.int64) if label is None else label
+        order, ends = choose.in_clusters(label, keys, np.array(self.batch.doc[rows]))
+        return rows[order], ends
 
     def whole(self, rows: np.ndarray, label: np.ndarray) -> int:
         """Decide whole clusters (`label` tells them apart); returns how many there are."""
-        component, best, ends = self._ordered(rows, label)
+        best, ends = self._ordered(rows, label)
         if self.params["transitive"]:
-            chosen = clusters.choose(best, ends, component, self.may)
-            self._note(rows, np.where(chosen >= 0, rows[chosen], -1))
+            self._leave(best, ends)
         else:
-            every = self.layout.components(self.batch.doc)
-            bars = {"jaccard": self.params["verify"], "containment": self.params["containment"]}
-            bars["largest"] = self.batch.largest
-            chosen = likeness.choose_similar(rows[best], ends, every, self.may, *self.batch.sets, **bars)
-            self._note(rows, chosen[rows])
+            self._leave_similar(best, ends)
         return len(ends)
 
+    def _leave(self, best: np.ndarray, ends: np.ndarray) -> None:
+        """In clusters of rows, best first, a document leaves for the best that may replace it."""
+        component = np.array(self.component[best])
+        chosen = clusters.choose(np.arange(len(best)), ends, component, self.may)
+        self._note(best, np.where(chosen >= 0, best[chosen], -1))
+
+    def _leave_similar(self, best: np.ndarray, ends: np.ndarray, kept: np.ndarray | None = None) -> None:
+        """The same, where the best must be similar to it; `kept` holds the survivors of a cluster in portions."""
+        bars = {"jaccard": self.params["verify"], "containment": self.params["containment"]}
+        bars["largest"] = self.batch.largest
+        sets = self.batch.sets
+        likeness.choose_similar(best, ends, self.component, self.may, *sets, self.replaced, kept=kept, **bars)
+        self._note(best, np.array(self.replaced[best]) - 1)
+        runs.release(self.component)
+
     def giant(self, rows: np.ndarray) -> None:
-        """Decide one cluster that does not fit: what is best of each component, then who leaves for one of these.
+        """Decide one cluster that does not fit, in portions; `rows` is overwritten."""
+        if self.params["transitive"]:
+            return self._giant(rows)
+        kept = likeness.survivors()
+        spare, part_of = (self.batch.scratch(name, np.int64)[: len(rows)] for name in ("spare", "part"))
+        for portion in self._best_first(rows, spare, part_of):
+            self._leave_similar(portion, np.array([len(portion)]), kept)
+            runs.release(rows, spare, part_of)
+
+    def _giant(self, rows: np.ndarray) -> None:
+        """What is best of each component, then who leaves for one of these.
 
         A survivor is the best of its component, since what replaces the best replaces the rest as well.
         """
+        size, best = self.batch.rows, np.zeros(0, np.int64)
+        for start in range(0, len(rows), size):
+            some, _ = self._ordered(np.concatenate([best, rows[start : start + size]]))
+            best = some[np.unique(self.component[some], return_index=True)[1]]
+        best, ends = self._ordered(best)
+        chosen = clusters.choose(np.arange(len(best)), ends, np.array(self.component[best]), self.may)
+        kept = best[chosen < 0]
+        for start in range(0, len(rows), size):
+            self._leave(*self._ordered(np.concatenate([kept, _without(rows[start : start + size], kept)])))
+
+    def _best_first(self, rows: np.ndarray, spare: np.ndarray, part_of: np.ndarray) -> Iterator[np.ndarray]:
+        """All rows, best first, in portions that fit. The arrays have the same size and are overwritten.
+
+        Rows are dealt into parts between pivots, which are some of them in order, until a part can be ordered at once.
+        """
         size = self.batch.rows
-        best = np.zeros(0, np.int64)
-        for start in range(0, len(rows), size):
-            some = np.concatenate([best, rows[start : start + size]])
-            component, order, _ = self._ordered(some, np.zeros(len(some), np.int64))
-            best = some[order[np.unique(component[order], return_index=True)[1]]]
-        component, order, ends = self._ordered(best, np.zeros(len(best), np.int64))
-        kept = best[clusters.choose(order, ends, component, self.may) < 0]
-        for start in range(0, len(rows), size):
-            part = np.array(rows[start : start + size])
-            some = np.concatenate([kept, part[~np.isin(part, kept)]])
-            component, order, ends = self._ordered(some, np.zeros(len(some), np.int64))
-            chosen = clusters.choose(order, ends, component, self.may)
-            self._note(some, np.where(chosen >= 0, some[chosen], -1))
+        if len(rows) <= size:
+            yield self._ordered(np.array(rows))[0]
+            return
+        some, _ = self._ordered(np.array(rows[:: -(-len(rows) // size)]))
+        parts = min(-(-2 * len(rows) // size), len(some) // 2)
+        pivots = some[np.arange(1, parts) * len(some) // parts]
+        portions = [slice(start, start + size // 2) for start in range(0, len(rows), size // 2)]
+        counts = np.zeros(parts, np.int64)
+        for portion in portions:
+            some = np.array(rows[portion])
+            both, _ = self._ordered(np.concatenate([pivots, _without(some, pivots)]))
+            by_row = np.argsort(both)
+            part = np.cumsum(np.isin(both, pivots))[by_row][np.searchsorted(both[by_row], some)]
+            part_of[portion] = part
+            counts += np.bincount(part, minlength=parts)
+        ends = np.cumsum(counts)
+        filled = ends - counts
+        for portion in portions:
+            order = np.argsort(part_of[portion], kind="stable")
+            part = np.array(part_of[portion][order])
+            spare[filled[part] + np.arange(len(part)) - np.searchsorted(part, part)] = rows[portion][order]
+            filled += np.bincount(part, minlength=parts)
+            runs.release(rows, spare, part_of)
+        for low, high in zip(ends - counts, ends, strict=True):
+            yield from self._best_first(spare[low:high], rows[low:high], part_of[low:high])
 
     def _note(self, rows: np.ndarray, by: np.ndarray) -> None:
         """Keep what was decided, with the similarity of each pair."""

@@ -268,33 +268,42 @@ def similarities(
 @kernel(
     types.void(
         INT64S, INT64S, COMPONENTS, ALLOWED, SET, INT64S, INT64S, types.float64, types.float64,
-        SLOTS, INDEX, INDEX,
+        SLOTS, INDEX, types.boolean, INDEX,
     )
 )  # fmt: skip
 def _choose_similar(
     order: Any, ends: Any, component: Any, allowed: Any, hashes: Any, bounds: Any, limits: Any, jaccard: Any,
-    containment: Any, slots: Any, kept: Any, replaced: Any,
+    containment: Any, slots: Any, kept: Any, carry: Any, replaced: Any,
 ) -> None:  # fmt: skip
-    """As `_choose`, but a document leaves only for a survivor that it is similar to itself."""
-    stamp = U(0)
-    start = 0
+    """As `_choose`, but a document leaves only for a survivor that it is similar to itself.
+
+    `kept` holds how many survivors a cluster has so far and, as a ring, the latest of them; ``replaced[i]`` becomes
+    the number of the survivor plus one.
+    """
+    stamp, start, ring = U(0), 0, len(kept) - 1
     for group in range(len(ends)):
-        count = 0
+        count = kept[0]
         for k in range(start, ends[group]):
             i = order[k]
             stamp += U(1)
             mask = _load(hashes, bounds[i], bounds[i + 1], slots, stamp)
             for n in range(min(count, RIVALS)):
-                j = kept[(count - 1 - n) % len(kept)] if count > RIVALS else kept[n]
+                j = kept[1 + ((count - 1 - n) % ring if count > RIVALS else n)]
                 if allowed[component[i], component[j]] and (
                     _similarity(hashes, bounds, limits, i, j, jaccard, containment, slots, stamp, mask) >= 0
                 ):
-                    replaced[i] = j
+                    replaced[i] = j + 1
                     break
-            if replaced[i] < 0:
-                kept[count] = i
+            if replaced[i] == 0:
+                kept[1 + count % ring] = i
                 count += 1
+        kept[0] = count if carry else 0
         start = ends[group]
+
+
+def survivors() -> np.ndarray:
+    """No survivors yet of a cluster that `choose_similar` gets in portions."""
+    return np.zeros(1 + RIVALS, np.int64)
 
 
 def choose_similar(
@@ -305,20 +314,21 @@ def choose_similar(
     hashes: np.ndarray,
     bounds: np.ndarray,
     limits: np.ndarray,
+    replaced: np.ndarray,
     *,
     jaccard: float,
     containment: float | None = None,
     largest: int | None = None,
-) -> np.ndarray:
+    kept: np.ndarray | None = None,
+) -> None:
     """As `choose`, where the survivor must be similar to the document that it replaces (see `verify`).
 
-    `order` may list some of the documents only; the others stay.
+    `order` may list some of the documents only; the others stay. ``replaced[i]``, 0 at first, becomes one more than
+    the number of the survivor of document i. A cluster may come in several calls, if each gets the same `kept`, which
+    `survivors` makes.
     """
-    replaced = np.full(len(component), -1)
-    longest = int(np.diff(ends, prepend=0).max(initial=0))
+    carry, kept = kept is not None, survivors() if kept is None else kept
     _choose_similar(
-        order, ends, component, allowed, hashes, bounds, limits, jaccard,
-        2.0 if containment is None else containment, _slots(bounds, largest), np.zeros(longest + 1, np.int64),
-        replaced,
+        order, ends, component, allowed, hashes, bounds, limits, jaccard, 2.0 if containment is None else containment,
+        _slots(bounds, largest), kept, carry, replaced,
     )  # fmt: skip
-    return replaced

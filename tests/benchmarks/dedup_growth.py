@@ -20,6 +20,12 @@ from typing import Any
 import numpy as np
 
 SIZES = (100_000, 200_000, 500_000, 1_000_000)
+CONFIGS: dict[str, dict[str, Any]] = {
+    "measure": {},
+    "measure-near": {"exact": False},
+    "measure-each": {"exact": False, "minhash": {"transitive": False}},
+}
+"""The stage's settings of each step that measures."""
 RUN, RUNS = 12, 14
 """Words in a run, and runs in a document: about 1 KB."""
 
@@ -111,7 +117,7 @@ def same(root: Path, documents: int, limit: int) -> None:
             ordinal += 1
 
 
-def measure(root: Path, memory: int, exact: bool = True) -> dict[str, Any]:
+def measure(root: Path, memory: int, **config: Any) -> dict[str, Any]:
     """Sketches and every task, in this process: CPU seconds, peak memory, what was found."""
     import pyarrow.parquet as pq
 
@@ -132,7 +138,7 @@ def measure(root: Path, memory: int, exact: bool = True) -> dict[str, Any]:
     base = held()
     private = Private()
     start, wall = time.process_time(), time.perf_counter()
-    stage = Stage(root, Config(exact=exact), partitions, memory).run()
+    stage = Stage(root, Config(**config), partitions, memory).run()
     most = private.stop()
     return {
         "private_mib": most,
@@ -252,4 +258,4 @@ if __name__ == "__main__":
     if what in ("grow", "same"):
         {"grow": grow, "same": same}[what](where, count, min(64 << 20, bound // 16))
     else:
-        print(json.dumps(measure(where, bound, exact=what == "measure")))
+        print(json.dumps(measure(where, bound, **CONFIGS[what])))

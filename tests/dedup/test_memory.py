@@ -34,6 +34,18 @@ def crowd() -> list[Doc]:
     return docs
 
 
+def most_at_a_time(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int, int]]:
+    """How many rows are ranked at a time, how many are meant to, and the number of components, of every call."""
+    seen, ordered = [], confirm.Decision._ordered
+
+    def watched(self: confirm.Decision, rows: Any, label: Any = None) -> Any:
+        seen.append((len(rows), self.batch.rows, len(self.layout.names)))
+        return ordered(self, rows, label)
+
+    monkeypatch.setattr(confirm.Decision, "_ordered", watched)
+    return seen
+
+
 @pytest.mark.parametrize(
     "config",
     [
@@ -41,8 +53,13 @@ def crowd() -> list[Doc]:
         {"survivor": ["latest", "shortest"], "components": {"B": {"against": "self"}, "C": {"against": ["A"]}}},
         {"survivor": ["priority"], "priority": ["C", "A"], "components": {"A": {"methods": ["exact"]}}},
         {"minhash": {"transitive": False, "verify": 0.9}},
+        {
+            "minhash": {"transitive": False},
+            "survivor": ["earliest", "longest"],
+            "components": {"C": {"against": ["A"]}},
+        },
     ],
-    ids=["default", "against", "priority", "each similar"],
+    ids=["default", "against", "priority", "each similar", "each similar, against"],
 )
 def test_a_cluster_that_does_not_fit_is_decided_as_one_that_does(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, config: dict[str, Any]
@@ -52,11 +69,14 @@ def test_a_cluster_that_does_not_fit_is_decided_as_one_that_does(
     found = dedup(tmp_path / "one", docs, limit=80 << 10, **config)
     monkeypatch.setattr(runs, "allowance", lambda memory: 160 << 10)
     monkeypatch.setattr(confirm, "LEAST", 50)
+    ranked = most_at_a_time(monkeypatch)
     partitions = partitions_of(tmp_path / "parts", docs, 80 << 10)
     parts = Stage(tmp_path / "parts", Config(**config), partitions).run()
     assert len(parts.of("merged")) > len(found.of("merged"))
     assert parts.digests() == found.digests()
     assert found.tally["B"].merged > 100
+    assert len(ranked) > 10
+    assert all(rows <= room + components for rows, room, components in ranked)
     assert not [path for path in tmp_path.rglob("*.tmp") if path.is_file()]
 
 

@@ -156,5 +156,25 @@ def test_choice_that_requires_similarity_breaks_chains() -> None:
     component, every = np.zeros(4, np.int32), np.ones((1, 1), bool)
     root, _ = components(order, ends, sets, 0.7)
     assert root.tolist() == [0, 0, 0, 0]
-    found = similarity.choose_similar(order, ends, component, every, *flat(sets), jaccard=0.7)
-    assert found.tolist() == [-1, 0, -1, 2]
+    replaced = np.zeros(4, np.int64)
+    similarity.choose_similar(order, ends, component, every, *flat(sets), replaced, jaccard=0.7)
+    assert (replaced - 1).tolist() == [-1, 0, -1, 2]
+
+
+@pytest.mark.parametrize("count", [300, 3000])
+def test_a_cluster_in_portions_is_decided_as_in_one(count: int) -> None:
+    """The survivors are carried on; beyond `RIVALS` of them the latest ones count."""
+    sets = random_sets(5, count)
+    order = np.random.default_rng(1).permutation(len(sets))
+    component, every = np.zeros(len(sets), np.int32), np.ones((1, 1), bool)
+    results = []
+    for size in (len(sets), 37):
+        kept, replaced = similarity.survivors(), np.zeros(len(sets), np.int64)
+        for start in range(0, len(sets), size):
+            part = order[start : start + size]
+            ends = np.array([len(part)])
+            similarity.choose_similar(part, ends, component, every, *flat(sets), replaced, jaccard=0.8, kept=kept)
+        results.append(replaced.tolist())
+        assert kept[0] == replaced.tolist().count(0)
+    assert results[0] == results[1]
+    assert (kept[0] > similarity.RIVALS) == (count > 300)
