@@ -63,7 +63,8 @@ def scale_of(values: Iterable[Cell]) -> tuple[str, int]:
 
 
 def show(value: Cell, kind: Kind, *, digits: int = 2, scale: int = 1) -> str:
-    """One cell as text; `scale` is the unit of a column of sizes, `digits` the decimals of a column of numbers.
+    """One cell as text; `scale` is the unit of a column of sizes, `digits` the decimals of a column of numbers, which
+    a whole number (int) among them does not take.
 
     >>> show(1234567, "count"), show(0.18109, "share"), show(0.00001, "share"), show(3 << 20, "bytes", scale=1 << 20)
     ('1,234,567', '18.11', '< 0.01', '3.00')
@@ -78,7 +79,7 @@ def show(value: Cell, kind: Kind, *, digits: int = 2, scale: int = 1) -> str:
         return visible(str(value))
     if isinstance(value, float) and not math.isfinite(value):
         return "not defined"
-    if kind == "count":
+    if kind == "count" or (kind == "number" and isinstance(value, int)):
         return f"{value:,.0f}"
     if kind == "bytes":
         if scale == 1:

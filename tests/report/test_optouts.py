@@ -9,6 +9,7 @@ from pilebuilder.report import plan
 from pilebuilder.report.cells import Gap
 from pilebuilder.report.facts import from_json
 from pilebuilder.report.sections import optouts, terms
+from pilebuilder.report.table import Table
 from tests.report import made
 from tests.report.made import Bench, artifact, count
 
@@ -81,19 +82,26 @@ def test_what_left_for_a_reservation_is_in_the_table(tmp_path):
         "files": 5, "with_signal": 2, "kinds": "robots-ai 2, usage 1", "left_out": 3, "pages_left_out": 5, "noai": 2,
         "listed": 3, "taken_down": 1,
     }  # fmt: skip
-    assert str(files["files"]) == "not measured: the fetcher http takes files and asks no site"
-    assert str(files["listed"]) == "not measured: no optout step"
+    assert str(files["files"]) == "not measured: no site asked"
+    assert files["listed"] == "no step"
     assert files["taken_down"] == 0
     consent = {r[0]: r for r in terms.consent_table(held).rows}
     assert consent["Crawl"][6:8] == ("2 of 5 files, 3 left out", 1)
 
 
 def test_nothing_recorded_is_a_gap_with_its_reason(tmp_path):
+    found = counted(tmp_path)
     rows = terms.consent_table(facts({})).rows
     assert [str(r[6]) for r in rows] == [
         "not measured: no inventory of the fetch",
-        "not measured: the fetcher http takes files and asks no site",
+        "not measured: no site asked",
     ]
-    assert {str(r[7]) for r in rows} == {"not measured: the recipe names no takedown list"}
-    ignored = terms.consent_table(facts(counted(tmp_path), policy="ignore")).rows
+    assert {str(r[7]) for r in rows} == {"no list"}
+    shown = optouts.optout_table(from_json(made.facts({}, ["Crawl", "Files"])))
+    assert not isinstance(shown, Table)
+    assert shown.text.startswith("Nobody asked for opt-out signals of any component")
+    mixed = optouts.optout_table(facts(found))
+    assert [r[0] for r in mixed.rows] == ["Crawl"]
+    assert "signals of Files:" in mixed.note
+    ignored = terms.consent_table(facts(found, policy="ignore")).rows
     assert all(isinstance(r[6], Gap) and "signals: ignore" in str(r[6]) for r in ignored)

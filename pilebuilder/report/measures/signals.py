@@ -38,8 +38,8 @@ class Signal:
     @property
     def limits(self) -> str:
         """The reference limits in words."""
-        parts = [f"at least {self.low:g}" if self.low is not None else ""]
-        parts += [f"at most {self.high:g}" if self.high is not None else ""]
+        parts = [f"at least {self.low:,g}" if self.low is not None else ""]
+        parts += [f"at most {self.high:,g}" if self.high is not None else ""]
         return ", ".join(p for p in parts if p)
 
 

@@ -72,7 +72,9 @@ class Answers:
     def fields(self) -> str:
         from pilebuilder.report.papers.hub import meta_fields
 
-        return f"`text` and `meta`, which holds {', '.join(meta_fields(self.facts))}. Samples stand in the report."
+        return (
+            f"The fields text and meta, which holds {', '.join(meta_fields(self.facts))}. Samples stand in the report."
+        )
 
     def label(self) -> str:
         return "None."
@@ -81,7 +83,9 @@ class Answers:
         return self.found.missing()
 
     def relations(self) -> str:
-        return f"{self.found.duplicates()} Threads, books and other series are not linked unless `meta` says so."
+        return (
+            f"{self.found.duplicates()} Threads, books and other series are not linked unless the field meta says so."
+        )
 
     def splits(self) -> str:
         return f"{self.found.splits()} Documents of validation and test do not occur in training."
@@ -121,7 +125,11 @@ class Answers:
         return f"{_upper(self.found.personal())}."
 
     def sensitive(self) -> str:
-        notes = [f"{s.name}: {s.card['personal_data']}" for s in self.facts.sources if s.card.get("personal_data")]
+        notes = [
+            f"{s.name}: {s.card['personal_data'].rstrip('.')}"
+            for s in self.facts.sources
+            if s.card.get("personal_data")
+        ]
         return f"Cards say: {'; '.join(notes) or 'nothing'}. {_upper(self.found.personal())}."
 
     def acquired(self) -> str:

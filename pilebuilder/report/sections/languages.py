@@ -162,7 +162,10 @@ def agreement_table(facts: Facts) -> Table | Prose:
         reason = not_measured("no second identifier is installed (pip install 'pilebuilder[languages]')")
         return Prose(text=f"Agreement with a second identifier: {reason}.", remark=True)
     rows: list[tuple[Cell, ...]] = []
-    for name, held in facts.agreement.items():
+    for name in facts.names or facts.agreement:
+        held = facts.agreement.get(name)
+        if held is None:
+            continue
         n = held["answered"]
         shares: tuple[Cell, ...] = (too_few(n), None, None)
         if n >= TOO_FEW_DOCUMENTS:

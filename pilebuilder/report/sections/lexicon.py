@@ -78,7 +78,7 @@ def mention_table(facts: Facts, categories: list[str], entries: list[int]) -> Ta
         group = f"{name} ({many(n, 'entry').replace('entrys', 'entries')})"
         columns += [
             Column(key=f"{name}: mentions", title="Mentions", kind="count", group=group),
-            Column(key=f"{name}: per_million", title="Per million tokens", kind="number", digits=1, group=group),
+            Column(key=f"{name}: per_million", title="Rate", kind="number", digits=1, unit="per million", group=group),
             Column(key=f"{name}: low", title="low", kind="number", digits=1, group=group),
             Column(key=f"{name}: high", title="high", kind="number", digits=1, group=group),
         ]

@@ -6,7 +6,12 @@ from pilebuilder.ledger import Count, Tally
 from pilebuilder.report.cells import Cell, Gap, not_measured
 from pilebuilder.report.facts import Facts, Source
 from pilebuilder.report.optouts import ASKING
-from pilebuilder.report.table import Column, Table
+from pilebuilder.report.table import Column, Prose, Table
+
+UNASKED = (
+    "Nobody asked for opt-out signals of {names}: only crawling fetchers ask a site. No optout step ran for it, and"
+    " the recipe names no takedown list. That nobody looked does not mean that nobody objects."
+)
 
 
 def unasked(facts: Facts, source: Source) -> Gap | None:
@@ -16,7 +21,7 @@ def unasked(facts: Facts, source: Source) -> Gap | None:
     if not source.fetcher:
         return not_measured("nothing tells how it was fetched")
     if source.fetcher not in ASKING:
-        return not_measured(f"the fetcher {source.fetcher} takes files and asks no site")
+        return not_measured("no site asked")
     if source.name not in facts.opt_outs:
         return not_measured("no inventory of the fetch")
     return None
@@ -40,9 +45,9 @@ def signals_cell(facts: Facts, source: Source) -> Cell:
 
 
 def takedown_cell(facts: Facts, source: Source) -> Cell:
-    """Documents that the takedown list removed; a gap when the recipe names none."""
+    """Documents that the takedown list removed; in words when the recipe names none."""
     if not facts.settings.get("dedup", {}).get("takedown"):
-        return not_measured("the recipe names no takedown list")
+        return "no list"
     return left(facts, "dedup", source.name, "takedown")
 
 
@@ -59,9 +64,13 @@ def steps_of(facts: Facts, name: str) -> list[str]:
     return found
 
 
-def optout_table(facts: Facts) -> Table:
-    """What of each component was reserved, by whom it was said, and what left for it."""
+def optout_table(facts: Facts) -> Table | Prose:
+    """What of each component was reserved, by whom it was said, and what left for it.
+
+    Components of which nobody asked, and of which nothing left, are named below the table.
+    """
     rows: list[tuple[Cell, ...]] = []
+    silent = []
     for source in facts.sources:
         name, gap = source.name, unasked(facts, source)
         cells: tuple[Cell, ...] = (gap, None, None, None, None)
@@ -72,10 +81,16 @@ def optout_table(facts: Facts) -> Table:
             cells = (held["files"], held["with_signals"], kinds, gone, held["pages_left_out"])
         # the rule of the filters stands in the tally of the stage that ran them, clean and filter fused
         steps = steps_of(facts, name)
-        listed: Cell = not_measured("no optout step")
+        listed: Cell = "no step"
         if steps:
             listed = sum(left(facts, stage, name, "optout.") for stage in ("clean", "filter"))
-        rows.append((name, *cells, left(facts, "read", name, "noai") or None, listed, takedown_cell(facts, source)))
+        noai, taken = left(facts, "read", name, "noai"), takedown_cell(facts, source)
+        if gap is not None and not noai and isinstance(listed, str) and isinstance(taken, str):
+            silent.append(name)
+        else:
+            rows.append((name, *cells, noai or None, listed, taken))
+    if not rows:
+        return Prose(text=UNASKED.format(names="any component"), remark=True)
     return Table(
         name="opt-outs",
         title="Opt-out signals, opt-out lists and takedowns",
@@ -96,8 +111,8 @@ def optout_table(facts: Facts) -> Table:
         rows=tuple(rows),
         note="Signals: robots.txt, TDM reservations (tdmrep.json, header, meta element), noai tags, usage preferences,"
         " ai.txt, as the fetch met them. A signal kept in the inventory did not reserve, or the recipe says signals:"
-        " record. noai pages: those that the reader of web archives left out when told to. A gap means that nobody"
-        " looked, not that nobody objects.",
+        " record. noai pages: those that the reader of web archives left out when told to. "
+        + (UNASKED.format(names=", ".join(silent)) if silent else "A gap means that nobody looked."),
         weighting="counts",
         sample="all raw files and documents",
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pilebuilder.report import charts
-from pilebuilder.report.cells import TOO_FEW_DOCUMENTS, TOO_FEW_SENTENCES, Cell, not_measured, too_few
+from pilebuilder.report.cells import TOO_FEW_DOCUMENTS, TOO_FEW_SENTENCES, Cell, many, not_measured, too_few
 from pilebuilder.report.facts import Facts
 from pilebuilder.report.sections import lexicon
 from pilebuilder.report.sections.composition import parts_of, weights
@@ -105,8 +105,18 @@ def rate_figure(facts: Facts, name: str, hits: int, base: int, title: str, unit:
         " weight" + ("; dotted: the web component." if web else "."),
         draw=draw,
         table="profanity",
-        alt=f"Highest in {order[0]} ({found[order[0]][0]:.3%}), lowest in {order[-1]} ({found[order[-1]][0]:.3%}).",
+        alt=_extremes({n: found[n][0] for n in order}),
     )
+
+
+def _extremes(rate: dict[str, float]) -> str:
+    """Where most and least was found, of rates in descending order."""
+    names = list(rate)
+    none = sum(not value for value in rate.values())
+    if none == len(names):
+        return "None was found."
+    low = f"none in {many(none, 'component')}" if none else f"lowest in {names[-1]} ({rate[names[-1]]:.3%})"
+    return f"Highest in {names[0]} ({rate[names[0]]:.3%}), {low}."
 
 
 def frequent_table(facts: Facts) -> Table | None:

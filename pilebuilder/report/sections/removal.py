@@ -178,11 +178,19 @@ def matrix_figure(effects: dict[tuple[str, str], Effect], groups: list[tuple[str
         " a ratio whose 99.9 % interval lies above 1.25. Empty: fewer than 30 documents or removals.",
         draw=draw,
         table="removal-by-rule",
-        alt=f"The clearest: documents of the group {shown(worst.group)} are removed {worst.ratio[0]:.2f} times as"
-        f" often by {worst.rule}."
-        if worst and worst.ratio
-        else "No rule removed enough documents of a group to compare.",
+        alt=_in_words(worst),
     )
+
+
+def _in_words(worst: Effect | None) -> str:
+    """The ratio with the highest lower bound, and whether it says anything."""
+    if worst is None or worst.ratio is None:
+        return "No rule removed enough documents of a group to compare."
+    ratio, low, high = worst.ratio
+    group = shown(worst.group)
+    if low <= 1:
+        return f"No ratio is surely above 1; nearest to it {group} by {worst.rule}, {low:.2f} to {high:.2f}."
+    return f"The clearest: documents of the group {group} are removed {ratio:.2f} times as often by {worst.rule}."
 
 
 def component_table(held: Held, groups: list[tuple[str, str]], names: list[str]) -> Table:

@@ -229,6 +229,9 @@ def group_figure(facts: Facts, found: dict[str, dict[str, Score]], axis: str) ->
 
     value = {g: found[WHOLE][g].value for g in groups if found[WHOLE][g].enough}
     order = sorted(value, key=lambda g: -(value[g] or 0))
+    said = f"Over the whole corpus, from most to least positive: {', '.join(order)}."
+    if len(order) < 2:
+        said = f"Over the whole corpus only {order[0]} has enough sentences." if order else "Too few sentences."
     return Figure(
         name=f"sentiment-{axis}",
         title=f"Sentiment around terms of {axis}",
@@ -237,9 +240,7 @@ def group_figure(facts: Facts, found: dict[str, dict[str, Score]], axis: str) ->
         + (f" {silent} components with too few for any group are not drawn." if silent else ""),
         draw=draw,
         table="sentiment",
-        alt=f"Over the whole corpus, from most to least positive: {', '.join(order)}."
-        if order
-        else "Too few sentences.",
+        alt=said,
     )
 
 

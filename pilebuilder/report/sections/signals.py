@@ -18,8 +18,33 @@ def unit(signal: Signal) -> int:
     return SCALE if signal.share or signal.name == "mean_word_length" else 1
 
 
+TITLES = {
+    "hash_ratio": "# per word",
+    "ellipsis_ratio": "ellipses per word",
+    "bullet_line_fraction": "bullet lines",
+    "ellipsis_line_fraction": "lines ending in an ellipsis",
+    "alpha_word_fraction": "words with a letter",
+    "dup_line_fraction": "duplicate lines",
+    "dup_paragraph_fraction": "duplicate paragraphs",
+    "dup_line_char_fraction": "in duplicate lines",
+    "dup_paragraph_char_fraction": "in duplicate paragraphs",
+    **{f"top_{n}_gram_fraction": f"in the top {n}-gram" for n in (2, 3, 4)},
+    **{f"dup_{n}_gram_fraction": f"in duplicate {n}-grams" for n in range(5, 11)},
+    "terminal_line_fraction": "lines ending a sentence",
+    "short_line_fraction": "short lines",
+    "dup_line_chars_fraction": "in repeated lines",
+    "brace_fraction": "curly brackets",
+    "upper_case_fraction": "capitals of letters",
+    "replacement_fraction": "U+FFFD",
+    "control_fraction": "control characters",
+    "unspaced_fraction": "scripts without spaces",
+    "mojibake": "mojibake sequences",
+}
+"""Names for readers, where that of the signal is none."""
+
+
 def title_of(signal: Signal) -> str:
-    return signal.name.removesuffix("_fraction").replace("_", " ")
+    return TITLES.get(signal.name, signal.name.removesuffix("_fraction").replace("_", " "))
 
 
 def signal_table(facts: Facts) -> Table:
@@ -38,10 +63,10 @@ def signal_table(facts: Facts) -> Table:
         columns=_columns(),
         rows=tuple(rows),
         note="Of the documents that are left after the recipe's own filters. Failing: outside the papers' default"
-        " limits,"
-        " whether the recipe uses the rule or not; alone: failing this rule and no other. Shares to three decimals."
-        " Non alphanumeric: neither letter, digit nor white space; longest run: of one character, white space aside;"
-        " mojibake: unlikely sequences of characters as ftfy counts them, any of which calls a text suspicious.",
+        " limits, whether the recipe uses the rule or not; alone: failing this rule and no other. Shares to three"
+        " decimals. In duplicate lines, in n-grams and so on: characters in them. Non alphanumeric: neither letter,"
+        " digit nor white space; longest run: of one character, white space aside; mojibake: unlikely sequences of"
+        " characters as ftfy counts them, any of which calls a text suspicious.",
         weighting="per document",
     )
 
@@ -93,7 +118,8 @@ def _columns() -> tuple[Column, ...]:
 
 
 def _numbers(held: Distribution, scale: int) -> tuple[Cell, ...]:
-    return (held.mean / scale, held.deviation / scale, *(held.quantile(p / 100) / scale for p in PERCENTILES))
+    numbers = [held.quantile(p / 100) for p in PERCENTILES]
+    return (held.mean / scale, held.deviation / scale, *(n / scale if scale > 1 else n for n in numbers))
 
 
 def _fails(facts: Facts, signal: Signal, n: int) -> tuple[Cell, Cell]:
@@ -111,9 +137,9 @@ def histogram_figure(facts: Facts) -> Figure:
         counts = [0] * (BARS + 1)
         for key, n in zip(held.keys.tolist(), held.counts.tolist(), strict=True):
             counts[min(BARS, key * BARS // top)] += n
-        limit = signal.high if signal.high is not None else signal.low
-        at = min(BARS, limit * scale * BARS / top) if limit is not None else None
-        note = f"0 to {top / scale:g}" + (f"; {signal.limits}" if signal.limits else "")
+        inside = [v for v in (signal.high, signal.low) if v is not None and v * scale <= top]
+        at = inside[0] * scale * BARS / top if inside else None
+        note = f"0 to {top / scale:,g}" + (f"; {signal.limits}" if signal.limits else "")
         return charts.Panel(title_of(signal), tuple(counts), note, at)
 
     def draw(width: int) -> str:
@@ -125,11 +151,10 @@ def histogram_figure(facts: Facts) -> Figure:
         name="signals",
         title="Quality signals",
         subtitle=f"{n:,} documents; each panel to its own highest bar, values above the range in the last bar; the"
-        " line is"
-        " the papers' limit.",
+        " line is the papers' limit where it lies within the range.",
         draw=draw,
         table="signals",
-        alt=f"Most documents fail {title_of(worst)}: {facts.whole.get('rule.failed', worst.name) / n:.1%}.",
+        alt=f"Failed most often: {title_of(worst)}, by {facts.whole.get('rule.failed', worst.name) / n:.1%}.",
     )
 
 

@@ -148,6 +148,8 @@ def section(facts: Facts) -> Section:
             *([figure] if (figure := domain_figure(total)) else []),
             concentration_table(facts, total),
             *(top_table(facts, total, level) for level in LEVELS),
-            Prose(text=f"Registered domains by the Public Suffix List, version {public_suffixes().version}."),
+            Prose(
+                text=f"Registered domains by the Public Suffix List, version {public_suffixes().version}.", remark=True
+            ),
         ),
     )
