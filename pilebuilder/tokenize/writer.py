@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
+from numba import types
 
 from pilebuilder.errors import TaskError
+from pilebuilder.kernels.jit import INT64, INT64S, UINT32S, kernel
 from pilebuilder.models.vocabulary import Tokenizer
 from pilebuilder.task import Workspace, canonical, digest_file
 from pilebuilder.tokenize import exports, megatron, packing, sidecar
@@ -23,12 +25,27 @@ def stem(shard: str) -> str:
     return f"tokens/{shard.replace('/', '_')}"
 
 
+@kernel(
+    types.void(UINT32S, INT64S, INT64, types.uint16[::1]),
+    types.void(UINT32S, INT64S, INT64, types.int32[::1]),
+)
+def _with_ends(ids: np.ndarray, offsets: np.ndarray, eod: int, out: np.ndarray) -> None:
+    """Each document's ids and one end-of-document id behind them."""
+    for row in range(len(offsets) - 1):
+        start, size = offsets[row], offsets[row + 1] - offsets[row]
+        given, taken = ids[start : start + size], out[start + row : start + row + size]
+        for k in range(size):
+            taken[k] = given[k]
+        out[start + row + size] = eod
+
+
 class TokenWriter:
     """Gathers batches of ids; each document is followed by the end-of-document id."""
 
     def __init__(self, work: Workspace, shard: str, tokenizer: Tokenizer, components: list[str]) -> None:
         self.work, self.shard, self.tokenizer, self.components = work, shard, tokenizer, components
         self.dtype = np.dtype(tokenizer.dtype)
+        self.room = np.empty(0, self.dtype)
         self.digest = hashlib.sha256()
         self.suffixes: list[str] = []
         self.file: BinaryIO = self._output("bin").open("wb")
@@ -46,7 +63,11 @@ class TokenWriter:
         lengths = np.diff(offsets) + 1
         if len(lengths) and int(lengths.max()) > megatron.LONGEST:
             raise TaskError(f"{self.shard}: a document has more than {megatron.LONGEST} tokens, the index's limit")
-        content: Any = np.insert(ids, offsets[1:], self.tokenizer.eod).astype(self.dtype, copy=False).data
+        size = len(ids) + len(lengths)
+        if len(self.room) < size:
+            self.room = np.empty(size, self.dtype)
+        _with_ends(ids, offsets, self.tokenizer.eod, self.room)
+        content = self.room[:size].data
         self.digest.update(content)
         self.file.write(content)
         self.lengths.append(lengths)
