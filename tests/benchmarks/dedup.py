@@ -16,7 +16,8 @@ work; the prototype's 20 stands against the 17.8 s and 17.8 KB a document of tha
 (``dedup_ratio_rensa``) rensa takes about two thirds of that, as it need not hold the sets; that ratio is printed too.
 
 ``quality``: published settings and ours (`dedup_quality`). ``growth`` and ``memory``: see `dedup_growth`. One of these
-names measures that alone. The last line is one JSON object; ``--out`` gets the figures as SVG.
+names measures that alone; all of them take about a quarter of an hour. The last line is one JSON object; ``--out`` gets
+the figures as SVG.
 """
 
 from __future__ import annotations
@@ -87,27 +88,52 @@ def signature_rates(texts: list[str]) -> dict[str, float]:
     return rates
 
 
+PARTS = ("rivals", "quality", "growth", "memory")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", nargs="?", default="all", choices=["all", "rivals", "quality", "growth", "memory"])
+    parser.add_argument("what", nargs="?", default="all", choices=["all", *PARTS])
     parser.add_argument("--chunks", type=int, default=110_000)
     parser.add_argument("--planted", type=int, default=25_000)
-    parser.add_argument("--rivals", nargs="*", default=list(RIVALS))
+    parser.add_argument("--rivals", nargs="*", default=list(RIVALS), choices=RIVALS)
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
     from tests.benchmarks import dedup_growth, dedup_quality
 
     figures: dict[str, Any] = {}
-    wanted = arguments.what
-    if wanted in ("all", "rivals"):
-        figures |= rivals(arguments.chunks, arguments.planted, arguments.rivals)
-    if wanted in ("all", "quality"):
-        figures |= dedup_quality.tables(min(arguments.chunks, 16_000), min(arguments.planted, 8_000), arguments.out)
-    if wanted in ("all", "growth"):
-        figures |= dedup_growth.growth(out=arguments.out)
-    if wanted in ("all", "memory"):
-        figures |= dedup_growth.memory() | dedup_growth.skew()
+    if arguments.what == "all":
+        for part in PARTS:
+            figures |= alone(part, sys.argv[1:])
+    elif arguments.what == "rivals":
+        figures = rivals(arguments.chunks, arguments.planted, arguments.rivals)
+    elif arguments.what == "quality":
+        figures = dedup_quality.tables(min(arguments.chunks, 16_000), min(arguments.planted, 8_000), arguments.out)
+    elif arguments.what == "growth":
+        figures = dedup_growth.growth(out=arguments.out)
+    else:
+        figures = dedup_growth.memory() | dedup_growth.skew()
     print(json.dumps({k: round(v, 4) if isinstance(v, float) else v for k, v in figures.items()}))
+
+
+def alone(part: str, options: list[str]) -> dict[str, Any]:
+    """One part in a process of its own, so that no part holds what another one made; prints what it prints."""
+    command = [sys.executable, "-u", "-m", "tests.benchmarks.dedup", part]
+    command += [option for option in options if option != "all"]
+    start, line = time.perf_counter(), "{}"
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).resolve().parents[2]
+    ) as child:
+        assert child.stdout
+        for following in child.stdout:
+            if line != "{}":
+                print(line, end="", flush=True)
+            line = following
+    if child.returncode:
+        raise SystemExit(f"{line}\n{part} failed ({child.returncode})")
+    print(f"{part}: {time.perf_counter() - start:.0f} s\n", flush=True)
+    figures: dict[str, Any] = json.loads(line)
+    return figures
 
 
 def rivals(chunks: int, planted: int, names: list[str]) -> dict[str, Any]:

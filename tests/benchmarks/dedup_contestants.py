@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import os
 import pickle
-import resource
 import sys
 import tempfile
 import time
@@ -23,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from tests.benchmarks.dedup_corpus import oracle_shingles
+from tests.benchmarks.dedup_growth import held
 
 BANDS, ROWS = 14, 8
 Result = tuple[np.ndarray, dict[str, Any]]
@@ -220,13 +220,13 @@ CONTESTANTS: dict[str, Callable[[list[str], Clock], Result]] = {
 def main(name: str, corpus: Path) -> None:
     texts = pickle.loads(corpus.read_bytes())
     clock = Clock()
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = held("VmHWM")
     labels, extra = CONTESTANTS[name](texts, clock)
     path = corpus.with_name(f"{name}.npy")
     np.save(path, labels)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    peak = held("VmHWM")
     figures = {"name": name, "phases": clock.seconds, "cpu": sum(clock.seconds.values()), "labels": str(path)}
-    print(json.dumps({**figures, "peak_mib": peak / 1024, "start_mib": before / 1024, **extra}))
+    print(json.dumps({**figures, "peak_mib": peak, "start_mib": before, **extra}))
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ measurement is a fresh process that makes the sketches and runs every task of th
 from __future__ import annotations
 
 import json
-import resource
 import subprocess
 import sys
 import tempfile
@@ -38,7 +37,8 @@ def grow(root: Path, documents: int, limit: int, seed: int = 5) -> None:
     from pilebuilder.partition import pieces, write_table
     from tests.benchmarks.texts import documents as real
 
-    words = np.array([w for _, t in real(20_000_000, 5000) for w in t.split()], object)
+    source = min(20_000_000, 200 * documents)  # bytes of real text
+    words = np.array([w for _, t in real(source, 5000) for w in t.split()], object)
     rng = np.random.default_rng(seed)
     folder = root / "parts"
     folder.mkdir()
@@ -88,10 +88,13 @@ class Private(threading.Thread):
         return self.most
 
 
-def held() -> float:
-    """MiB of this process's own memory now."""
+def held(what: str = "RssAnon") -> float:
+    """MiB of this process's own memory now; ``VmHWM``: the most it had with all that it mapped.
+
+    ``ru_maxrss`` would do for that, but it begins with what the parent had.
+    """
     with open("/proc/self/status") as status:
-        line = next((line for line in status if line.startswith("RssAnon")), "RssAnon: 0")
+        line = next((line for line in status if line.startswith(what + ":")), "absent: 0")
     return int(line.split()[1]) / 1024
 
 
@@ -128,7 +131,9 @@ def measure(root: Path, memory: int, **config: Any) -> dict[str, Any]:
     partitions = []
     for path in sorted((root / "parts").iterdir()):
         digest, size = digest_file(path)
-        facts = {"component": "A", "documents": pq.read_metadata(path).num_rows}
+        found = pq.read_metadata(path)
+        text = found.row_group(0).column(found.schema.names.index("text")).total_uncompressed_size
+        facts = {"component": "A", "documents": found.num_rows, "text_bytes": text - 4 * found.num_rows}
         name = str(path.relative_to(root))
         partitions.append(Artifact(path=name, sha256=digest, bytes=size, kind="partition", facts=facts))
     import pilebuilder.dedup.confirm  # with `bands` and `exact`: what a worker imports
@@ -145,7 +150,7 @@ def measure(root: Path, memory: int, **config: Any) -> dict[str, Any]:
         "over_base_mib": most - base,
         "cpu": time.process_time() - start,
         "wall": time.perf_counter() - wall,
-        "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "peak_mib": held("VmHWM"),
         "tasks": len(stage.tasks),
         "removed": stage.tally["A"].merged,
         "documents": stage.tally["A"].seen,

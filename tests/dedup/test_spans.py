@@ -128,14 +128,14 @@ def test_marking_measures_and_cuts_nothing(tmp_path: Path) -> None:
 
 
 def test_spans_are_the_same_for_any_memory_and_partitioning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    docs = [Doc(t) for t in patchwork(7)]
+    docs = [Doc(t) for t in patchwork(7, 24)]
     config = Config.model_validate({"lines": {"documents": 2}, "substring": {"words": 12}})
-    results = []
-    for room in (1 << 30, 30 << 10):
+    stages = []
+    for room, limit in ((1 << 30, 3000), (30 << 10, 3000), (1 << 30, 1 << 20)):
         monkeypatch.setattr(runs, "allowance", lambda memory, room=room: room)
-        root = tmp_path / str(room)
-        results.append(Stage(root, config, partitions_of(root, docs, 3000)).run().digests("partition", "ledger"))
-    assert results[0] == results[1]
-    whole = Stage(tmp_path / "w", config, partitions_of(tmp_path / "w", docs, 1 << 20)).run()
-    parted = Stage(root, config, partitions_of(root, docs, 3000)).run()
+        root = tmp_path / f"{room}-{limit}"
+        stages.append(Stage(root, config, partitions_of(root, docs, limit)).run())
+    parted, tight, whole = stages
+    assert len(whole.tasks) < len(parted.tasks) < len(tight.tasks)
+    assert parted.digests("partition", "ledger") == tight.digests("partition", "ledger")
     assert texts_of(whole) == texts_of(parted)
