@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pilebuilder.report import charts
-from pilebuilder.report.cells import TOO_FEW_DOCUMENTS, Cell, Gap, not_measured, show_size, too_few
+from pilebuilder.report.cells import TOO_FEW_DOCUMENTS, Cell, Gap, many, not_measured, show_size, too_few
 from pilebuilder.report.facts import Facts
 from pilebuilder.report.table import Column, Figure, Prose, Section, Table
 
@@ -321,10 +321,17 @@ def section(facts: Facts) -> Section:
         return Section(name="lengths", title="Document lengths", lead="", blocks=(gap,))
     figures = [f for f in (histogram_figure(facts), cut_figure(facts)) if f]
     templates, tokens = template_table(facts), token_table(facts)
+    held = facts.whole.distribution("bytes")
+    lead = "No document is left to measure."
+    if held.n:
+        lead = (
+            f"Of {many(held.n, 'document')} half have at most {show_size(held.quantile(0.5))} of text; the"
+            f" longest has {show_size(held.most)}."
+        )
     return Section(
         name="lengths",
         title="Document lengths",
-        lead="Lengths of distinct documents as they stand after deduplication, before epochs repeat them.",
+        lead=lead,
         blocks=(
             *figures,
             percentile_table(facts, "bytes"),

@@ -38,10 +38,18 @@ class Effect:
         return self.documents >= TOO_FEW_DOCUMENTS and self.removed + self.others_removed >= TOO_FEW_DOCUMENTS
 
     @property
+    def meant(self) -> bool:
+        """Whether the rule judges by the group itself: a language filter by languages."""
+        return self.axis == "language" and ": lang." in self.rule
+
+    @property
     def suspicious(self) -> bool:
-        if self.axis == "language" and ": lang." in self.rule:  # what a language filter is for
-            return False
-        return self.enough and self.removed >= TOO_FEW_DOCUMENTS and bool(self.ratio and self.ratio[1] > WARN_RATIO)
+        return (
+            not self.meant
+            and self.enough
+            and self.removed >= TOO_FEW_DOCUMENTS
+            and bool(self.ratio and self.ratio[1] > WARN_RATIO)
+        )
 
 
 def counts(facts: Facts) -> Held:
@@ -169,7 +177,9 @@ def matrix_figure(effects: dict[tuple[str, str], Effect], groups: list[tuple[str
         )
 
     worst = max(
-        (e for e in effects.values() if e.enough and e.ratio), key=lambda e: e.ratio[1] if e.ratio else 0, default=None
+        (e for e in effects.values() if e.enough and e.ratio and not e.meant),
+        key=lambda e: (e.suspicious, e.ratio[1] if e.ratio else 0),
+        default=None,
     )
     return Figure(
         name="removal",

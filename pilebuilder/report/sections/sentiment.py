@@ -274,7 +274,9 @@ def section(facts: Facts) -> Section:
         text=f"No adjective or adverb is tied to a group: none has |z| above {LEAST_Z} in {LEAST_SENTENCES} sentences."
     )
     names = [f"{g} {show(found[WHOLE][g].value, 'number', digits=3)}" for g in gender if found[WHOLE][g].enough]
-    lead = f"Mean sentiment around {', '.join(names)}." if len(names) == 2 else "Sentences that name groups of people."
+    lead = f"Mean sentiment around {', '.join(names)}."
+    if len(names) != 2:
+        lead = f"Of {english:,} English sentences in the sample too few name {' and '.join(gender)} for a mean."
     return Section(
         name="sentiment",
         title=title,
