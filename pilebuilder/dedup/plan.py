@@ -13,7 +13,7 @@ from pilebuilder.dedup.index import comparable, open_index
 from pilebuilder.errors import RecipeError
 from pilebuilder.task import Artifact, Manifest, Task, View, batches, digest_file
 
-CODE = "dedup/2"
+CODE = "dedup/3"
 Step = Generator[list[Task], list[Manifest], Any]
 SORTING = 4
 """Memory for sorting keys, as a multiple of their bytes in files."""

@@ -8,6 +8,7 @@ Phases, each a list of tasks over bounded files:
 3. `bands.scatter`, `bands.candidates`: MinHash band keys likewise; documents that share one form candidate groups.
 4. `bands.join`: candidates connected by any chain of groups go into the same batch; batches fit the memory budget.
 5. `verify.extract`, `confirm`: shingles of the candidates' texts, true similarity, components, survivors.
+   Where all keys, or all candidates, fit into memory, one task (`whole`) does both halves of 2, 3 or 5.
    Values of signals that steps of your own measured, as in 2, when the recipe names some under `equal`.
 6. `spans`: repeated lines, paragraphs and runs of words in what is left, when the recipe asks for them.
 7. `remove.listing`, `remove.summary`: removal list, ledger and counts of each partition; clusters for the report.

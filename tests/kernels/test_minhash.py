@@ -144,6 +144,24 @@ def test_band_keys_agree_exactly_where_the_rows_of_the_band_do() -> None:
     assert len(set(keys[0].tolist())) == 3
 
 
+@pytest.mark.parametrize("scheme", minhash.SCHEMES)
+@pytest.mark.parametrize(("bands", "rows"), [(16, 7), (5, 3), (1, 20)])
+def test_keys_of_texts_are_those_of_their_signatures(
+    scheme: str, bands: int, rows: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(minhash, "AT_ONCE", 7)
+    texts = ["", "one word", *("the quick brown fox jumps over the lazy dog " * k for k in range(1, 30))]
+    data, offsets = buffers(texts)
+    digests, keys, counts, few = minhash.text_keys(
+        data, offsets, ngram=5, bands=bands, rows=rows, seed=3, scheme=scheme
+    )
+    signatures, *known = minhash.signatures(data, offsets, ngram=5, count=bands * rows, seed=3, scheme=scheme)
+    assert (digests == minhash.digests(data, offsets)).all()
+    assert (keys == minhash.band_keys(signatures, bands=bands, rows=rows)).all()
+    assert (counts == known[0]).all()
+    assert (few == known[1]).all()
+
+
 def murmur3(data: bytes, seed: int) -> bytes:
     """MurmurHash3 x64 128 by its published definition."""
     full = (1 << 64) - 1
