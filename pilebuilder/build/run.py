@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import json
 from collections.abc import Sequence
 from dataclasses import replace
@@ -175,6 +176,7 @@ class Build:
         if missing:
             if self._executor is None:
                 kind, workers, address = self._executor_options
+                self._look_ahead()
                 self._executor = executors.make(kind, workers, address)
             chosen = [tasks[i] for i in missing]
             self._compile(chosen)
@@ -182,6 +184,12 @@ class Build:
                 results[missing[index]] = manifest
                 self._account(stage, manifest, reused=False)
         return [m for m in results if m is not None]
+
+    def _look_ahead(self) -> None:
+        """While the fork server loads, this process loads what planning the later stages takes."""
+        for name in ("pyarrow.parquet", *(f"pilebuilder.{stage}.plan" for stage in self.stages)):
+            with contextlib.suppress(ImportError):  # what is wanted and does not load is said where it is wanted
+                importlib.import_module(name)
 
     def _compile(self, tasks: Sequence[Task]) -> None:
         """On the first run on a machine, let the workers share the compilation of what tasks need."""
