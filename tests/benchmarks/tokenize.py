@@ -20,6 +20,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from pilebuilder.executors.local import SINGLE_THREAD
+
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
@@ -57,14 +59,15 @@ def build(folder: Path, texts: list[tuple[str, str]]) -> Any:
 
 
 FRESH = """
-import os, pickle, sys
+import gc, os, pickle, sys
 from pathlib import Path
 def seconds():
     t = os.times()
     return t.user + t.system
 from pilebuilder.build.worker import execute
-from pilebuilder.executors.local import _reuse_memory
+from pilebuilder.executors.local import COLLECTION, _reuse_memory
 _reuse_memory()  # as every worker does
+gc.set_threshold(*COLLECTION)
 task, warm = pickle.load(open(sys.argv[1], "rb"))
 if len(sys.argv) > 2:
     import awkward  # gigatoken's way for more than few texts
@@ -83,8 +86,10 @@ def fresh(done: Any, root: Path, warm: Any, *, loaded: bool) -> float:
     path = root / "task.pickle"
     path.write_bytes(pickle.dumps(((done.tasks["tokenize"][0], done.root), (warm.tasks["tokenize"][0], warm.root))))
     command = [sys.executable, "-c", FRESH, str(path), *(["loaded"] if loaded else [])]
+    alone = os.environ | SINGLE_THREAD
     return min(
-        float(subprocess.run(command, check=True, capture_output=True, text=True).stdout) for _ in range(ROUNDS)
+        float(subprocess.run(command, check=True, capture_output=True, text=True, env=alone).stdout)
+        for _ in range(ROUNDS)
     )
 
 
