@@ -22,7 +22,7 @@ TITLES = {
     "hash_ratio": "# per word",
     "ellipsis_ratio": "ellipses per word",
     "bullet_line_fraction": "bullet lines",
-    "ellipsis_line_fraction": "lines ending in an ellipsis",
+    "ellipsis_line_fraction": "ellipsis lines",
     "alpha_word_fraction": "words with a letter",
     "dup_line_fraction": "duplicate lines",
     "dup_paragraph_fraction": "duplicate paragraphs",
