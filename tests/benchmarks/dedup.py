@@ -121,16 +121,15 @@ def alone(part: str, options: list[str]) -> dict[str, Any]:
     command = [sys.executable, "-u", "-m", "tests.benchmarks.dedup", part]
     command += [option for option in options if option != "all"]
     start, line = time.perf_counter(), "{}"
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).resolve().parents[2]
-    ) as child:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
         assert child.stdout
         for following in child.stdout:
-            if line != "{}":
-                print(line, end="", flush=True)
-            line = following
+            if following.startswith("{"):  # the figures, which come last
+                line = following
+            else:
+                print(following, end="", flush=True)
     if child.returncode:
-        raise SystemExit(f"{line}\n{part} failed ({child.returncode})")
+        raise SystemExit(f"{part} failed ({child.returncode})")
     print(f"{part}: {time.perf_counter() - start:.0f} s\n", flush=True)
     figures: dict[str, Any] = json.loads(line)
     return figures
