@@ -12,9 +12,24 @@ from typing import Any
 import numpy as np
 from numba import types
 
-from pilebuilder.kernels.jit import BYTES, INT64S, UINT64S, address, device, kernel, ones, u32, u64
+from pilebuilder.kernels.jit import (
+    BYTES,
+    INT64S,
+    UINT64S,
+    address,
+    byte,
+    device,
+    kernel,
+    load8,
+    ones,
+    trailing_zeros,
+    u32,
+    u64,
+)
+from pilebuilder.kernels.utf8 import hash_bytes
 
 U64 = np.uint64
+_BLANKS, _ONES, _TOPS = U64(0x2020202020202020), U64(0x0101010101010101), U64(0x8080808080808080)
 MAX_WORD = 1 << 12
 """Bytes of a word that fit the scratch buffer; a longer one gets a buffer of its own."""
 
@@ -39,13 +54,48 @@ def finish_hash(value: Any, length: int) -> Any:
 
 @kernel(types.uint64[:](BYTES, INT64S))
 def word_hashes(data: np.ndarray, offsets: np.ndarray) -> np.ndarray:
-    """uint64 [n]: the hash under which the scorer looks up each word."""
+    """uint64 [n]: hash of each word, as lists of words are looked up by it."""
     out = np.empty(len(offsets) - 1, np.uint64)
     for row in range(len(out)):
         state = U64(0xCBF29CE484222325)
         for at in range(offsets[row], offsets[row + 1]):
             state = (state ^ U64(data[at])) * U64(0x100000001B3)
         out[row] = finish_hash(state, offsets[row + 1] - offsets[row])
+    return out
+
+
+@device
+def token_end(d: Any, at: Any, end: Any, size: Any) -> Any:
+    """Where the token at `at` ends: at white space as fastText knows it, or at `end`; `size` bytes may be read."""
+    while at < end:
+        if at + 8 <= size:
+            x = load8(d, at)
+            low = (x - _BLANKS - _ONES) & ~x & _TOPS  # top bit of each byte up to the blank; exact for the first
+            if not low:
+                at += 8
+                continue
+            at += np.int64(trailing_zeros(low) >> U64(3))
+            if at >= end:
+                return end
+        b = byte(d, at)
+        if b == 32 or 9 <= b <= 13 or b == 0:
+            return at
+        at += 1
+    return end
+
+
+@device
+def token_key(d: Any, start: Any, end: Any, size: Any) -> Any:
+    """The hash under which a token is looked up; never 0, which marks an empty slot."""
+    return hash_bytes(d, start, end, size) | U64(1)
+
+
+@kernel(types.uint64[:](BYTES, INT64S))
+def token_keys(data: np.ndarray, offsets: np.ndarray) -> np.ndarray:
+    """uint64 [n]: the hash under which the scorer looks up each word."""
+    out = np.empty(len(offsets) - 1, np.uint64)
+    for row in range(len(out)):
+        out[row] = token_key(address(data), offsets[row], offsets[row + 1], len(data))
     return out
 
 
@@ -119,8 +169,8 @@ def _is_line_end(data, start):  # type: ignore[no-untyped-def]
 def _is_label(data, start):  # type: ignore[no-untyped-def]
     """True for a token that begins with ``__label__``: fastText ignores those that it does not know."""
     same = True
-    for k, byte in enumerate((95, 95, 108, 97, 98, 101, 108, 95, 95)):
-        same = same and data[start + k] == byte
+    for k, mark in enumerate((95, 95, 108, 97, 98, 101, 108, 95, 95)):
+        same = same and data[start + k] == mark
     return same
 
 
@@ -162,6 +212,7 @@ def hidden_vectors(  # type: ignore[no-untyped-def]
     its own (`line_end`, its word number or -1). `cache_*` is a direct-mapped table token -> sum of its rows.
     """
     dim = rows.shape[1]
+    d, size = address(data), len(data)
     cache_mask = len(cache_hash) - 1
     table_mask = len(table_hash) - 1
     scratch = np.empty(MAX_WORD + 8, np.uint8)
@@ -179,24 +230,18 @@ def hidden_vectors(  # type: ignore[no-untyped-def]
             while at < end and (data[at] == 32 or 9 <= data[at] <= 13 or data[at] == 0):
                 at += 1
             start = at
-            state = U64(0xCBF29CE484222325)
             fnv = np.uint32(2166136261)
             if at >= end:  # the end of the line is the last token
                 stop = True
-                for byte in (60, 47, 115, 62):
-                    fnv = np.uint32(np.uint32(fnv ^ np.uint32(byte)) * np.uint32(16777619))
+                for mark in (60, 47, 115, 62):
+                    fnv = np.uint32(np.uint32(fnv ^ np.uint32(mark)) * np.uint32(16777619))
                 if line_end >= 0:
                     for k in range(dim):
                         mean[k] += rows[line_end, k]
                     total += 1
             else:
-                while at < end:
-                    byte = data[at]
-                    if byte == 32 or 9 <= byte <= 13 or byte == 0:
-                        break
-                    state = (state ^ U64(byte)) * U64(0x100000001B3)
-                    at += 1
-                key = finish_hash(state, at - start)
+                at = token_end(d, at, end, size)
+                key = token_key(d, start, at, size)
                 slot = np.int64(key >> U64(20)) & cache_mask
                 if cache_hash[slot] == key:
                     for k in range(dim):

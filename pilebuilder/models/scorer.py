@@ -139,7 +139,7 @@ def _hash_table(words: list[bytes]) -> tuple[np.ndarray, np.ndarray]:
     keys, numbers = np.zeros(size, np.uint64), np.full(size, -1, np.int32)
     offsets = np.cumsum([0, *map(len, words)])
     data = np.frombuffer(b"".join(words) or b"\0", np.uint8)
-    for number, key in enumerate(kernels.word_hashes(data, offsets).tolist()):
+    for number, key in enumerate(kernels.token_keys(data, offsets).tolist()):
         place = key & (size - 1)
         while numbers[place] >= 0:
             place = (place + 1) & (size - 1)
