@@ -8,7 +8,7 @@ from typing import Any
 from pilebuilder.report.pieces import by_component, outputs
 from pilebuilder.task import Artifact, Manifest, Task
 
-CODE = "report/22"
+CODE = "report/23"
 MERGED_AT_ONCE = 64
 """Summaries that one merge task adds up; more of them make more rounds."""
 

@@ -199,7 +199,7 @@ def _in_words(worst: Effect | None) -> str:
     ratio, low, high = worst.ratio
     group = shown(worst.group)
     if low <= 1:
-        return f"No ratio is surely above 1; nearest to it {group} by {worst.rule}, {low:.2f} to {high:.2f}."
+        return f"No ratio is surely above 1; that of {group} by {worst.rule} is between {low:.2f} and {high:.2f}."
     return f"The clearest: documents of the group {group} are removed {ratio:.2f} times as often by {worst.rule}."
 
 
