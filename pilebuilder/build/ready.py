@@ -38,8 +38,8 @@ def note(recipe: Recipe, target: str, executor: Executor, root: Path) -> None:
         return
     task = Task(stage="ready", name="modules", function=f"{__name__}:loaded", code="", params={})
     names: Any
-    for _, names in executor.run(loaded, [task], str(root)):
-        with contextlib.suppress(OSError):  # a cache that cannot be written: the next run loads as this one did
+    with contextlib.suppress(Exception):  # a worker that is gone, a cache that cannot be written: the build is done
+        for _, names in executor.run(loaded, [task], str(root)):
             place.parent.mkdir(parents=True, exist_ok=True)
             write_atomic(place, json.dumps(names).encode())
 

@@ -43,6 +43,12 @@ def test_a_run_notes_what_its_workers_loaded_once(tmp_path: Path, monkeypatch: p
     assert not place.exists(), "a run that reuses tasks has not loaded what they need"
 
 
+def test_a_note_that_cannot_be_kept_costs_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ready, "_place", lambda recipe, target: Path("/proc/no-such-place/noted"))
+    tallies = Build(load_recipe(recipe(tmp_path)), tmp_path / "out", target="filter").run()
+    assert tallies["filter"]["A"].seen == 1
+
+
 def test_a_fork_server_loads_what_was_noted_and_bears_what_is_gone(tmp_path: Path) -> None:
     path = recipe(tmp_path)
     env = os.environ | {"PILEBUILDER_CACHE": str(tmp_path / "cache")}
