@@ -30,19 +30,20 @@ from pilebuilder.errors import RecipeError, nearest
 
 KINDS = ("stage", "fetcher", "reader", "step", "sketch", "report", "section")
 
-# Built-in parts live in these packages; importing one registers its parts. Packages import nothing heavy at top level.
 BUILT_IN: Mapping[str, tuple[str, ...]] = {
     "stage": tuple(
-        f"pilebuilder.{name}"
+        f"pilebuilder.{name}.stage"
         for name in ("fetch", "read", "clean", "filter", "dedup", "mix", "shard", "tokenize", "report")
     ),
     "fetcher": ("pilebuilder.fetch",),
     "reader": ("pilebuilder.read",),
     "step": ("pilebuilder.clean", "pilebuilder.filter"),
-    "sketch": ("pilebuilder.dedup",),
-    "report": ("pilebuilder.report",),
-    "section": ("pilebuilder.train",),
+    "sketch": ("pilebuilder.dedup.sketch",),
+    "report": ("pilebuilder.report.measures.ride",),
+    "section": ("pilebuilder.train.config",),
 }
+"""Modules that register built-in parts, and packages whose `PARTS` say which of their modules registers which names: a
+run imports those that its recipe names. None of them imports anything heavy at top level."""
 GROUP = "pilebuilder.plugins"
 FILE = "pilebuilder_plugin_"
 """Module names of plug-in files: this and the digest of the file."""
@@ -109,9 +110,12 @@ section = functools.partial(register, "section")
 
 
 @functools.cache
-def _load(kind: str) -> None:
-    for module in BUILT_IN[kind]:
-        importlib.import_module(module)
+def _load(kind: str, name: str | None = None) -> None:
+    """Import what registers the part of that name, or all parts of a kind; plug-ins always."""
+    for place in BUILT_IN[kind]:
+        for module, registered in getattr(importlib.import_module(place), "PARTS", {}).items():
+            if name is None or name in registered:
+                importlib.import_module(f"{place}.{module}")
     _load_plugins()
 
 
@@ -154,7 +158,7 @@ def names(kind: str) -> list[str]:
 
 def part(kind: str, name: str) -> Part:
     """The part of that kind and name; raises `RecipeError` with the nearest known name."""
-    _load(kind)
+    _load(kind, name)
     try:
         return _PARTS[kind, name]
     except KeyError:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
+import re
+import subprocess
+import sys
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint
+from pathlib import Path
 from typing import Annotated
 
 import pytest
@@ -15,6 +20,8 @@ from pilebuilder.errors import RecipeError
 
 @pytest.fixture(autouse=True)
 def _clean(monkeypatch: pytest.MonkeyPatch) -> None:
+    for kind in registry.KINDS:  # what is first imported later would be forgotten with the copy
+        registry.names(kind)
     monkeypatch.setattr(registry, "_PARTS", dict(registry._PARTS))
 
 
@@ -73,3 +80,26 @@ def test_a_broken_plug_in_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     finally:
         monkeypatch.undo()
         registry._load_plugins.cache_clear()
+
+
+@pytest.mark.parametrize("package", ["fetch", "read", "clean", "filter"])
+def test_a_package_names_all_parts_that_its_modules_register(package: str) -> None:
+    place = f"pilebuilder.{package}"
+    told = {f"{place}.{module}": set(names) for module, names in importlib.import_module(place).PARTS.items()}
+    source = Path(registry.__file__).parent / package
+    decorated = re.compile(r"^@(?:registry\.)?(?:fetcher|reader|step)\(", re.M)
+    found = {path.stem for path in source.glob("*.py") if decorated.search(path.read_text())}
+    assert {f"{place}.{module}" for module in found} == set(told)
+    for module, names in told.items():
+        importlib.import_module(module)
+        held = {p.name for p in registry._PARTS.values() if p.factory.__module__ == module and p.kind != "stage"}
+        assert held == names
+
+
+def test_a_part_is_imported_without_the_others() -> None:
+    code = (
+        "import sys; from pilebuilder import registry; registry.part('reader', 'jsonl');"
+        "print('pilebuilder.read.jsonl' in sys.modules, 'pilebuilder.read.mediawiki' in sys.modules)"
+    )
+    told = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
+    assert told.split() == ["True", "False"]

@@ -1,5 +1,10 @@
 """The clean stage: steps that edit text, each with the bytes that it removed per reason."""
 
-from pilebuilder.clean import characters, lines, marks, pii, stage, whitespace
-
-__all__ = ["characters", "lines", "marks", "pii", "stage", "whitespace"]
+PARTS = {
+    "characters": ("ftfy", "control-characters", "nfc"),
+    "lines": ("dedup-lines", "dedup-paragraphs", "boilerplate"),
+    "marks": ("citations", "repeated-punctuation"),
+    "pii": ("pii",),
+    "whitespace": ("whitespace",),
+}
+"""Names of the steps that each module registers when it is imported."""

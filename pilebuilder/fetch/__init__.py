@@ -1,19 +1,19 @@
-"""The fetch stage and its fetchers, one per kind of upstream. Importing this registers them and opens nothing."""
+"""The fetch stage and its fetchers, one per kind of upstream."""
 
-from pilebuilder.fetch import (  # noqa: F401
-    commoncrawl,
-    days,
-    generated,
-    github,
-    hackernews,
-    harvests,
-    http,
-    installed,
-    local,
-    openwebtext,
-    pmc,
-    s3,
-    stage,
-    youtube,
-    zipmembers,
-)
+PARTS = {
+    "commoncrawl": ("common-crawl",),
+    "days": ("daily-index",),
+    "generated": ("generate-mathematics",),
+    "github": ("github",),
+    "hackernews": ("hacker-news",),
+    "harvests": ("oai-records", "oai-papers"),
+    "http": ("http",),
+    "installed": ("generate-python-docs", "generate-catalogues"),
+    "local": ("local",),
+    "openwebtext": ("openwebtext",),
+    "pmc": ("pmc",),
+    "s3": ("s3",),
+    "youtube": ("youtube-captions",),
+    "zipmembers": ("zip-members",),
+}
+"""Names of the fetchers that each module registers when it is imported."""

@@ -1,25 +1,20 @@
 """The filter stage and its steps: each drops documents, with a reason."""
 
-from pilebuilder.filter import (
-    c4,
-    code,
-    datatrove,
-    decontaminate,
-    dolma,
-    fineweb,
-    gopher,
-    lang,
-    length,
-    lists,
-    optout,
-    quality,
-    refinedweb,
-    signals,
-    stage,
-    toxicity,
-)  # fmt: skip
-
-__all__ = [
-    "c4", "code", "datatrove", "decontaminate", "dolma", "fineweb", "gopher", "lang", "length", "lists", "optout",
-    "quality", "refinedweb", "signals", "stage", "toxicity",
-]  # fmt: skip
+PARTS = {
+    "c4": ("c4",),
+    "code": ("code", "tables"),
+    "datatrove": ("datatrove",),
+    "decontaminate": ("decontaminate",),
+    "dolma": ("dolma-gopher", "dolma-c4"),
+    "fineweb": ("fineweb",),
+    "gopher": ("gopher-quality", "gopher-repetition"),
+    "lang": ("lang",),
+    "length": ("length",),
+    "lists": ("url-blocklist", "badwords"),
+    "optout": ("optout",),
+    "quality": ("quality",),
+    "refinedweb": ("refinedweb-lines",),
+    "signals": ("text-signals", "signal-range", "redpajama-signals"),
+    "toxicity": ("toxicity",),
+}
+"""Names of the steps that each module registers when it is imported."""
