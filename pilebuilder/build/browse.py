@@ -80,8 +80,8 @@ def _of_event(root: Path, wanted: Wanted) -> tuple[pa.Array, list[dict[str, Any]
         if wanted.action:
             mask = pc.and_(mask, pc.equal(action, wanted.action))
         found += table.filter(pc.and_(mask, pc.is_valid(table["id"])))["id"].chunks
-        lost = pc.and_(mask, pc.is_in(action, pa.array(["dropped", "quarantined"])))
-        lost = pc.and_(lost, pc.or_(pc.equal(action, "quarantined"), pc.is_in(stage, pa.array(["fetch", "read"]))))
+        early = pc.and_(pc.equal(action, "dropped"), pc.is_in(stage, pa.array(["fetch", "read"])))
+        lost = pc.and_(mask, pc.or_(pc.equal(action, "quarantined"), early))
         if not wanted.words and pc.any(lost).as_py():
             records += read_table(path).filter(lost).to_pylist()
     records = [row for row in records if wanted.component in ("", row["component"])]

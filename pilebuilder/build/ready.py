@@ -26,6 +26,7 @@ from pilebuilder.digest import canonical
 from pilebuilder.executors import RECIPE, Executor
 from pilebuilder.kernels.cache import cache_root
 from pilebuilder.recipe import STAGES, Recipe, load_recipe
+from pilebuilder.steps import Steps, parse_spec
 from pilebuilder.task import Task
 
 OURS = "pilebuilder."
@@ -67,27 +68,27 @@ def load(path: Path, target: str) -> None:
 
 def _parts(recipe: Recipe, target: str) -> list[Any]:
     """Sections of the stages up to the target, and the steps in them."""
-    found: dict[str, Any] = {}
+    found: list[Any] = []
     for stage in STAGES[: STAGES.index(target) + 1]:
         section = recipe.stages[stage]
-        found[stage] = section
-        for component in recipe.components if hasattr(section, "for_component") else ():
-            for made in section.for_component(component.name):
-                found[canonical(made)] = registry.make("step", made["name"], made["params"])
-    return list(found.values())
+        found.append(section)
+        if isinstance(section, Steps):
+            found += [registry.make("step", name, params) for name, params, _, _ in map(parse_spec, section.root)]
+    return found
 
 
 def _place(recipe: Recipe, target: str) -> Path:
     """Where the names are kept: by the kernels' sources and what decides which code runs."""
     readers = sorted({component.read[0] for component in recipe.components})
-    parts = [f"{type(part).__module__}.{type(part).__qualname__}" for part in _parts(recipe, target)]
-    told = canonical([target, readers, sorted(set(parts)), recipe.stages["dedup"] is not None])
+    names = {f"{type(part).__module__}.{type(part).__qualname__}" for part in _parts(recipe, target)}
+    told = canonical([target, readers, sorted(names), recipe.stages["dedup"] is not None])
     return cache_root() / "kernels" / f"ready-{hashlib.sha256(warm.sources() + told.encode()).hexdigest()[:16]}"
 
 
 if RECIPE in os.environ:  # only in a fork server
     gc.disable()
     with contextlib.suppress(Exception):
-        load(*(lambda path, target: (Path(path), target))(*json.loads(os.environ.pop(RECIPE))))
+        named, last = json.loads(os.environ.pop(RECIPE))
+        load(Path(named), last)
     gc.freeze()
     gc.enable()

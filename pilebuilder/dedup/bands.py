@@ -165,8 +165,7 @@ def join(task: Task, work: Workspace) -> None:
     work.facts["candidates"] = count
     work.facts["bytes"] = held
     work.facts["partitions"] = np.flatnonzero(np.diff(bounds)).tolist()
-    for name in ("candidates", "docs", "parent", "load", "batch"):
-        (work.folder / f"{name}.tmp").unlink(missing_ok=True)
+    runs.clear(work)
 
 
 def _number(is_candidate: np.ndarray, docs: np.ndarray, parent: np.ndarray) -> None:

@@ -59,7 +59,7 @@ def _confirm(task: Task, work: Workspace, batch: Batch, layout: runs.Layout, fil
             found += decide.whole(rows, np.array(root[rows]))
         runs.release(root, sizes, order, ends, batch.doc)
     decide.write(sizes, root, compared=compared, clusters=found)
-    batch.close()
+    runs.clear(work)
 
 
 def _without(rows: np.ndarray, some: np.ndarray) -> np.ndarray:
@@ -221,25 +221,6 @@ class Batch:
         back = np.empty(len(rows), np.int64)
         back[order] = np.arange(len(rows))
         return pa.concat_tables(parts).combine_chunks().take(back)
-
-    def close(self) -> None:
-        """Remove the files, if there are any; the arrays must not be used any more."""
-        for name in (
-            "doc",
-            "limits",
-            "bounds",
-            "sets",
-            "parent",
-            "sizes",
-            "order",
-            "ends",
-            "replaced",
-            "similarity",
-            "component",
-            "spare",
-            "part",
-        ):
-            (self.work.folder / f"{name}.tmp").unlink(missing_ok=True)
 
 
 class Decision:

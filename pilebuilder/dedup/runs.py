@@ -40,6 +40,12 @@ def scratch(work: Workspace, name: str, size: int, kind: Any, external: bool) ->
     return np.memmap(work.folder / f"{name}.tmp", kind, "w+", shape=(size,))
 
 
+def clear(work: Workspace) -> None:
+    """Remove the files of `scratch`, if there are any; their arrays must not be used any more."""
+    for path in work.folder.glob("*.tmp"):
+        path.unlink()
+
+
 def release(*arrays: np.ndarray) -> None:
     """Give back the memory of arrays that lie in files; their content stays there."""
     for array in arrays:

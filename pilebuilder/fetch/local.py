@@ -67,9 +67,8 @@ class Local:
             raise FetchError("unreadable", f"{root} cannot be listed", remedy="mend its permissions")
         include, exclude = _matcher(self.include), _matcher((*SKIPPED, *skips, *self.exclude))
         inside = root.resolve()
-        names = [n for n in _walk(root, _reaches(self.include), exclude) if include(n) or _links_folder(root / n)]
-        if self.path.startswith("python:"):  # what an installer linked is there under its own name
-            names = [n for n in names if not _links_folder(root / n)]
+        links = not self.path.startswith("python:")  # what an installer linked is there under its own name
+        names = _walk(root, _reaches(self.include), include, exclude, links=links)
         for name in sorted((n for n in names if not exclude(n)), key=os.fsencode):
             yield _item(name, root / name, inside, self.licence)
 
@@ -108,8 +107,15 @@ def _place(path: str) -> tuple[Path, tuple[str, ...]]:
     return Path(sysconfig.get_path(PLACES[name])).absolute(), PLACE_SKIPS.get(name, ())
 
 
-def _walk(root: Path, reaches: Callable[[str], bool], exclude: Callable[[str], bool]) -> Iterator[str]:
-    """Names of files below a folder, and of links to folders; only folders that can hold a wanted file are read.
+def _walk(
+    root: Path,
+    reaches: Callable[[str], bool],
+    include: Callable[[str], bool],
+    exclude: Callable[[str], bool],
+    *,
+    links: bool,
+) -> Iterator[str]:
+    """Names of wanted files below a folder; only folders that can hold one are read, links to these named (`links`).
 
     A folder that cannot be listed is an error, not a gap.
     """
@@ -122,14 +128,12 @@ def _walk(root: Path, reaches: Callable[[str], bool], exclude: Callable[[str], b
         inside = os.path.relpath(folder, root)
         prefix = "" if inside == "." else f"{inside}/"
         below[:] = [b for b in below if reaches(prefix + b) and not exclude(f"{prefix}{b}/x")]
-        for name in [*files, *below]:
+        for name in files:
             path = os.path.join(folder, name)
-            if os.path.islink(path) or os.path.isfile(path):
+            if include(prefix + name) and (os.path.islink(path) or os.path.isfile(path)):
                 yield prefix + name
-
-
-def _links_folder(path: Path) -> bool:
-    return path.is_symlink() and path.is_dir()
+        if links:
+            yield from (prefix + b for b in below if os.path.islink(os.path.join(folder, b)))
 
 
 def _reaches(globs: tuple[str, ...]) -> Callable[[str], bool]:
