@@ -50,10 +50,6 @@ def _folder(recipe: Recipe, out: Path | None) -> Path:
     return out or DEFAULT_OUT / recipe.name
 
 
-def _workers(wanted: int) -> int:
-    return wanted or len(os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1))
-
-
 def run(
     inputs: list[str],
     out: Path | None,
@@ -83,7 +79,13 @@ def run(
     sink = make_sink(log_json)
     started = time.monotonic()
     build = Build(
-        recipe, folder, target=target, workers=_workers(workers), executor=executor, address=address, sink=sink
+        recipe,
+        folder,
+        target=target,
+        workers=workers or executors.cores(),
+        executor=executor,
+        address=address,
+        sink=sink,
     )
     try:
         tallies = build.run()
@@ -204,7 +206,7 @@ def show_estimate(name: str, out: Path | None, sample: str, workers: int) -> Non
     findings = list(catalog.preview(path, seed=recipe.seed))
     if refused := [f.line() for f in findings if not f.ready]:
         raise RecipeError("\n  ".join(["no estimate before these are mended", *refused]))
-    folder, workers = _folder(recipe, out), _workers(workers)
+    folder, workers = _folder(recipe, out), workers or executors.cores()
     sink = make_sink(False) if sys.stderr.isatty() else None
     try:
         found = estimate(recipe, {f.name: f.bytes for f in findings}, amount, folder, workers=workers, sink=sink)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from pilebuilder import registry
+from pilebuilder import executors, registry
 from pilebuilder.errors import PilebuilderError
 from pilebuilder.units import show_bytes
 
@@ -48,8 +48,7 @@ def checks() -> Iterator[Check]:
             yield Check(f"{kind}s", bool(known), ", ".join(known))
         except PilebuilderError as error:
             yield Check(f"{kind}s", False, str(error))
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    yield Check("cores", True, str(cores))
+    yield Check("cores", True, str(executors.cores()))
     yield Check("memory", True, _memory())
     yield Check("disk here", True, f"{show_bytes(shutil.disk_usage(Path.cwd()).free)} free")
 

@@ -128,15 +128,13 @@ def report_corpus(
     text: str | None = None,
 ) -> int:
     """Describe a corpus that is already there; prints where the report is."""
-    import os
-
+    from pilebuilder import executors
     from pilebuilder.build.progress import make_sink
     from pilebuilder.describe import describe
 
     sink = make_sink(log_json)
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     try:
-        page = describe(folder, out, component, workers or cores, sink, lexicon, text)
+        page = describe(folder, out, component, workers or executors.cores(), sink, lexicon, text)
     finally:
         sink.close()
     print(f"report: {page}")

@@ -30,6 +30,11 @@ RECIPE = "PILEBUILDER_FORKSERVER_RECIPE"
 """Environment variable of a fork server: path of the recipe and last stage, as JSON, for `pilebuilder.build.ready`."""
 
 
+def cores() -> int:
+    """Cores that this process may use: as many workers, unless the user says otherwise."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def get_ready(kind: str | None, recipe: Path | None = None, target: str = "") -> None:
     """Say early that workers will be needed: what all of them import loads meanwhile."""
     if kind == "ray":
