@@ -7,11 +7,11 @@ document can smuggle in an end of document.
 
 from __future__ import annotations
 
-import base64
 import functools
 import importlib.util
 import json
 import tempfile
+from binascii import b2a_base64
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -47,7 +47,7 @@ class Tiktoken:
         import tiktoken
 
         self.encoding = tiktoken.Encoding(
-            tokenizer.name, pat_str=tokenizer.pattern, mergeable_ranks=dict(tokenizer.ranks), special_tokens={}
+            tokenizer.name, pat_str=tokenizer.pattern, mergeable_ranks=dict(tokenizer.ranks.items()), special_tokens={}
         )
 
     def encode(self, data: np.ndarray, offsets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -153,7 +153,7 @@ def _from_ranks(tokenizer: Tokenizer) -> Any:
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "ranks.tiktoken"
-        lines = (base64.b64encode(token) + b" %d\n" % rank for token, rank in tokenizer.ranks.items())
+        lines = [b"%b %d\n" % (b2a_base64(token, newline=False), rank) for token, rank in tokenizer.ranks.items()]
         path.write_bytes(b"".join(lines))
         return gigatoken_rs.BPETokenizer.from_tiktoken(path, SCHEMES[tokenizer.pattern], None)
 

@@ -5,6 +5,7 @@ Layout from fastText's own sources (Args, Dictionary, DenseMatrix, QuantMatrix, 
 
 from __future__ import annotations
 
+import mmap
 import struct
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,8 +43,9 @@ class FastTextFile:
     """float32 [R, D]: V word rows, then hashed n-gram rows."""
     output: np.ndarray
     """float32 [K, D] (softmax, ova, ns) or [K, D] with K - 1 used inner nodes (hs)."""
-    pruned: dict[int, int] | None
-    """Bucket -> n-gram row for a model whose rows were pruned by quantization; None when all buckets have rows."""
+    pruned: np.ndarray | None
+    """int32 [n, 2]: bucket and n-gram row, for a model whose rows were pruned by quantization; None when all buckets
+    have rows."""
 
 
 class _Bytes:
@@ -52,9 +54,12 @@ class _Bytes:
     def __init__(self, path: Path) -> None:
         self.path, self.at = path, 0
         try:
-            self.data = np.memmap(path, np.uint8, "r") if path.stat().st_size else np.zeros(0, np.uint8)
+            with path.open("rb") as file:
+                size = file.seek(0, 2)
+                self.raw: mmap.mmap | bytes = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if size else b""
         except OSError as error:
             raise ModelFileError(f"{path}: cannot read the model file: {error.strerror}") from error
+        self.data = np.frombuffer(self.raw, np.uint8)
 
     def take(self, count: int) -> np.ndarray:
         if count < 0 or self.at + count > len(self.data):
@@ -66,7 +71,7 @@ class _Bytes:
         return self.data[self.at - count : self.at]
 
     def read(self, form: str) -> tuple[int, ...]:
-        return struct.unpack("<" + form, self.take(struct.calcsize("<" + form)).tobytes())
+        return struct.unpack("<" + form, self.take(struct.calcsize("<" + form)))
 
     def one(self, form: str) -> int:
         return self.read(form)[0]
@@ -75,16 +80,11 @@ class _Bytes:
         return self.take(count * np.dtype(kind).itemsize).view(kind)
 
     def string(self) -> bytes:
-        window = 256
-        while True:
-            piece = self.data[self.at : self.at + window].tobytes()
-            end = piece.find(b"\0")
-            if end >= 0:
-                self.at += end + 1
-                return piece[:end]
-            if self.at + window >= len(self.data):
-                self.take(len(self.data))  # raises
-            window *= 2
+        end = self.raw.find(b"\0", self.at)
+        if end < 0:
+            self.take(len(self.data) + 1)  # raises
+        start, self.at = self.at, end + 1
+        return self.raw[start:end]
 
 
 def load(path: Path) -> FastTextFile:
@@ -135,15 +135,16 @@ def load(path: Path) -> FastTextFile:
     )
 
 
-def _dictionary(source: _Bytes) -> tuple[list[bytes], list[str], np.ndarray, dict[int, int] | None]:
+def _dictionary(source: _Bytes) -> tuple[list[bytes], list[str], np.ndarray, np.ndarray | None]:
     size, words_count, labels_count = source.read("3i")
     _, pruned_count = source.read("2q")
     words: list[bytes] = []
     labels: list[str] = []
     counts: list[int] = []
+    entry = struct.Struct("<qb")
     for _ in range(size):
         text = source.string()
-        count, kind = source.read("qb")
+        count, kind = entry.unpack(source.take(entry.size))
         if kind == 0:
             words.append(text)
         else:
@@ -153,8 +154,7 @@ def _dictionary(source: _Bytes) -> tuple[list[bytes], list[str], np.ndarray, dic
         raise ModelFileError(f"{source.path}: the dictionary holds other counts of words and labels than it declares")
     pruned = None
     if pruned_count >= 0:
-        pairs = source.array(np.int32, 2 * pruned_count).reshape(-1, 2)
-        pruned = dict(pairs.tolist())
+        pruned = source.array(np.int32, 2 * pruned_count).reshape(-1, 2)
     return words, labels, np.array(counts, np.int64), pruned
 
 

@@ -123,12 +123,12 @@ def _ordered(file: FastTextFile) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     (int32), and a bit for each bucket that has one (uint64), for `kernels.bucket_row`; without pruning, no bits."""
     if file.pruned is None:
         return file.input, np.zeros(0, np.int32), np.zeros(0, np.uint64)
-    slots = np.array(sorted(file.pruned), np.int64)
-    order = len(file.words) + np.array([file.pruned[slot] for slot in slots.tolist()], np.int64)
+    slots, rows = file.pruned[np.argsort(file.pruned[:, 0])].astype(np.int64).T
+    order = len(file.words) + rows
     there = np.zeros(-(-file.bucket // 64) * 64, bool)
     there[slots] = True
     present = np.packbits(there, bitorder="little").view("<u8").astype(np.uint64)
-    counts = np.add.reduceat(there, np.arange(0, len(there), 64), dtype=np.int64)
+    counts = np.bincount(slots >> 6, minlength=len(present))
     before = np.concatenate(([0], np.cumsum(counts)[:-1])).astype(np.int32)
     return np.concatenate([file.input[: len(file.words)], file.input[order]]), before, present
 

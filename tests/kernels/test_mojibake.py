@@ -11,6 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pilebuilder.kernels import ftfytables
+from pilebuilder.kernels.ftfylines import fix_line
 from pilebuilder.kernels.mojibake import repair
 from tests.kernels.texts import CASES, any_text, buffers, strings
 
@@ -49,6 +50,23 @@ def fixed(texts: list[str], options: tuple[tuple[str, Any], ...] = ()) -> list[s
 @example(["\u0153\u2019", "caf\u00c3\u00a9", "a\r\nb\rc", "\u0149", "\uff76\uff9e\u3099", "e\u0301", "\u00c3 la"], ())
 def test_equals_ftfy(texts: list[str], options: tuple[tuple[str, Any], ...]) -> None:
     assert fixed(texts, options) == [ftfy.fix_text(text, **dict(options)) for text in texts]
+
+
+BYTES = st.lists(
+    st.one_of(st.binary(min_size=1, max_size=2), st.sampled_from(
+        [bytes([b]) for b in (0x20, 0x1A, 0x3F, 0x80, 0x9F, 0xA0, 0xBF, 0xC0, 0xC2, 0xC3, 0xE0, 0xE2, 0xED, 0xF0, 0xF4)]
+        + ["\u2019".encode(), "\u00e9".encode(), "\U0001f600".encode(), b"\xed\xa0\xbd\xed\xb8\x80", b"\xc0\x80", b"\xc3 la"]
+    )),
+    max_size=12,
+).map(b"".join)  # fmt: skip
+
+
+@settings(max_examples=3000, deadline=None)
+@given(BYTES, st.sampled_from(["latin-1", "sloppy-windows-1252", "sloppy-windows-1250", "macroman", "cp437"]))
+def test_a_line_read_in_a_wrong_encoding_becomes_what_ftfy_makes_of_it(raw: bytes, encoding: str) -> None:
+    line = raw.replace(b"\n", b"").decode(encoding)
+    config = ftfy.TextFixerConfig(unescape_html=True, explain=False)
+    assert fix_line(line, config) == ftfy.fix_text(line, config)
 
 
 @pytest.mark.parametrize("text", [c for c in CASES if len(c) < 40_000], ids=str)

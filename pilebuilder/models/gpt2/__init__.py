@@ -6,12 +6,15 @@
 
 from __future__ import annotations
 
+import codecs
 import functools
 import hashlib
-import json
+import itertools
 import lzma
 from pathlib import Path
 from typing import Any
+
+import orjson
 
 from pilebuilder.errors import PilebuilderError
 
@@ -46,7 +49,7 @@ def digest() -> str:
 
 def vocabulary() -> dict[str, int]:
     """Token (each byte written as one printable character) to id."""
-    return dict(json.loads(read("encoder.json")))
+    return dict(orjson.loads(read("encoder.json")))
 
 
 def merges() -> list[tuple[str, str]]:
@@ -64,8 +67,12 @@ def byte_letters() -> dict[str, int]:
 
 def ranks() -> dict[bytes, int]:
     """Token bytes to id, without the end of text: what tiktoken merges by."""
-    latin1 = str.maketrans({letter: chr(byte) for letter, byte in byte_letters().items()})
-    return {t.translate(latin1).encode("latin-1"): i for t, i in vocabulary().items() if t != END_OF_TEXT}
+    found = vocabulary()
+    del found[END_OF_TEXT]
+    table = {ord(letter): byte for letter, byte in byte_letters().items()}
+    raw, _ = codecs.charmap_encode("".join(found), "strict", table)  # a byte for each character, of all at once
+    ends = list(itertools.accumulate(map(len, found)))
+    return dict(zip((raw[start:end] for start, end in zip([0, *ends], ends, strict=False)), found.values(), strict=True))
 
 
 def tokenizer_json() -> dict[str, Any]:
