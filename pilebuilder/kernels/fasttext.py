@@ -22,16 +22,22 @@ from pilebuilder.kernels.jit import (
     kernel,
     load8,
     ones,
+    set_i64,
+    set_u32,
+    set_u64,
     trailing_zeros,
     u32,
     u64,
 )
+from pilebuilder.kernels.lanes import add_rows1, add_rows16
 from pilebuilder.kernels.utf8 import hash_bytes
 
 U64 = np.uint64
 _BLANKS, _ONES, _TOPS = U64(0x2020202020202020), U64(0x0101010101010101), U64(0x8080808080808080)
-MAX_WORD = 1 << 12
-"""Bytes of a word that fit the scratch buffer; a longer one gets a buffer of its own."""
+PENDING = 64
+"""Rows that are added together."""
+LINE_END_FNV = 0xD79C9359
+"""fastText's hash of ``</s>``."""
 
 
 def _ro(kind: types.Type, ndim: int = 1) -> types.Array:
@@ -101,40 +107,51 @@ def token_keys(data: np.ndarray, offsets: np.ndarray) -> np.ndarray:
 
 @device
 def bucket_row(slot: Any, pruned: Any, before: Any, present: Any) -> Any:
-    """Row of a bucket among those of all buckets that the model kept, which stand in the order of the buckets; -1
-    for one that it did not keep. `present` has a bit for each bucket, `before` the rows before each 64 of them (both
-    fit a second-level cache, unlike a table of rows). Of a model that is not `pruned` every bucket is there."""
+    """Row of a bucket among those of all buckets that the model kept, which stand in the order of the buckets, and 1;
+    or any number, and 0 for a bucket that it did not keep: no branch, since nobody foresees which. `present` has a bit
+    for each bucket, `before` the rows before each 64 of them (both fit a second-level cache, unlike a table of rows).
+    Of a model that is not `pruned` every bucket is there."""
     if not pruned:
-        return slot
+        return slot, 1
     bits = u64(present, slot >> 6)
     place = U64(slot & 63)
-    if not (bits >> place) & U64(1):
-        return np.int64(-1)
-    return u32(before, slot >> 6) + ones(bits & ((U64(1) << place) - U64(1)))
+    row = u32(before, slot >> 6) + ones(bits & ((U64(1) << place) - U64(1)))
+    return row, np.int64((bits >> place) & U64(1))
 
 
-@kernel(types.int64(
-            BYTES, types.int64, types.int64, types.int64, ROWS, types.int64, INT32S, UINT64S, types.int64, types.int64,
-            types.int64, types.uint8[::1], types.float32[::1],
-        ))  # fmt: skip
-def word_vector(data, start, end, word, rows, words, before, present, bucket, minn, maxn, scratch, out):  # type: ignore[no-untyped-def]
+@device
+def add_rows(to: Any, rows: Any, dim: Any, places: Any, count: Any) -> Any:
+    """Add `count` of the `rows` to the floats at `to`, in the order in which their numbers stand at `places`."""
+    k = 0
+    while k + 16 <= dim:
+        add_rows16(to + 4 * k, rows + 4 * k, 4 * dim, places, count)
+        k += 16
+    while k < dim:
+        add_rows1(to + 4 * k, rows + 4 * k, 4 * dim, places, count)
+        k += 1
+
+
+@device
+def marked(d: Any, start: Any, size: Any, i: Any) -> Any:
+    """Byte `i` of a token of `size` bytes with the marks ``<`` and ``>`` around it; the token itself is at `start`."""
+    if i == 0:
+        return 60
+    return 62 if i == size - 1 else byte(d, start + i - 1)
+
+
+@device
+def word_vector(d: Any, start: Any, end: Any, word: Any, rows: Any, dim: Any, words: Any, pruned: Any, before: Any,
+                present: Any, bucket: Any, minn: Any, maxn: Any, places: Any, out: Any) -> Any:  # fmt: skip
     """Sum of a token's rows (its own, if `word` >= 0, and its character n-grams') into `out`; returns their number."""
-    dim = rows.shape[1]
-    count = 0
-    out[:] = np.float32(0)
+    for k in range(dim):
+        set_u32(out, k, 0)
+    count = waiting = 0
     if word >= 0:
-        for k in range(dim):
-            out[k] += rows[word, k]
-        count = 1
-    if maxn <= 0:
-        return count
-    size = end - start + 2
-    scratch[0] = 60  # "<"
-    for k in range(end - start):
-        scratch[k + 1] = data[start + k]
-    scratch[size - 1] = 62  # ">"
+        set_i64(places, 0, word)
+        count = waiting = 1
+    size = end - start + 2 if maxn > 0 else 0
     for i in range(size):
-        if scratch[i] & 0xC0 == 0x80:
+        if marked(d, start, size, i) & 0xC0 == 0x80:
             continue
         state = np.uint32(2166136261)
         j = i
@@ -142,115 +159,114 @@ def word_vector(data, start, end, word, rows, words, before, present, bucket, mi
         while j < size and n <= maxn:
             while True:
                 # fastText sign-extends each byte before the exclusive or
-                state = np.uint32(state ^ np.uint32(np.int32(np.int8(scratch[j]))))
+                state = np.uint32(state ^ np.uint32(np.int32(np.int8(marked(d, start, size, j)))))
                 state = np.uint32(state * np.uint32(16777619))
                 j += 1
-                if j >= size or scratch[j] & 0xC0 != 0x80:
+                if j >= size or marked(d, start, size, j) & 0xC0 != 0x80:
                     break
             if n >= minn and not (n == 1 and (i == 0 or j == size)):
-                slot = np.int64(state % np.uint32(bucket))
-                row = bucket_row(slot, len(before) > 0, address(before), address(present))
-                if row >= 0:
-                    row += words
-                    for k in range(dim):
-                        out[k] += rows[row, k]
-                    count += 1
+                row, there = bucket_row(np.int64(state % np.uint32(bucket)), pruned, before, present)
+                set_i64(places, waiting, words + row)
+                waiting += there
+                count += there
+                if waiting == PENDING:
+                    add_rows(out, rows, dim, places, waiting)
+                    waiting = 0
             n += 1
+    add_rows(out, rows, dim, places, waiting)
     return count
 
 
-@kernel(types.boolean(BYTES, types.int64))
-def _is_line_end(data, start):  # type: ignore[no-untyped-def]
+@device
+def is_line_end(d: Any, start: Any) -> Any:
     """True for a literal ``</s>``: fastText ends the line there."""
-    return data[start] == 60 and data[start + 1] == 47 and data[start + 2] == 115 and data[start + 3] == 62
+    return byte(d, start) == 60 and byte(d, start + 1) == 47 and byte(d, start + 2) == 115 and byte(d, start + 3) == 62
 
 
-@kernel(types.boolean(BYTES, types.int64))
-def _is_label(data, start):  # type: ignore[no-untyped-def]
+@device
+def is_label(d: Any, start: Any) -> Any:
     """True for a token that begins with ``__label__``: fastText ignores those that it does not know."""
     same = True
     for k, mark in enumerate((95, 95, 108, 97, 98, 101, 108, 95, 95)):
-        same = same and data[start + k] == mark
+        same = same and byte(d, start + k) == mark
     return same
 
 
-@kernel(types.int64(
-            types.uint32, types.int64, types.uint64[::1], types.int64, ROWS, types.int64, INT32S, UINT64S, types.int64,
-            types.float32[::1],
-        ))  # fmt: skip
-def _word_ngrams(fnv, tokens, recent, order, rows, words, before, present, bucket, mean):  # type: ignore[no-untyped-def]
-    """Add the rows of all word n-grams that end at this token; `recent` holds the running hashes by start."""
-    dim = rows.shape[1]
+@device
+def fnv_of(d: Any, start: Any, end: Any) -> Any:
+    """fastText's 32-bit hash of a token."""
+    value = np.uint32(2166136261)
+    for i in range(start, end):
+        value = np.uint32(np.uint32(value ^ np.uint32(np.int32(np.int8(byte(d, i))))) * np.uint32(16777619))
+    return value
+
+
+@device
+def ngram_rows(fnv: Any, tokens: Any, recent: Any, order: Any, words: Any, pruned: Any, before: Any, present: Any,
+               bucket: Any, places: Any) -> Any:  # fmt: skip
+    """Numbers of the rows of all word n-grams that end at this token into `places`; how many. `recent` holds the
+    running hashes by start."""
     value = U64(np.int64(np.int32(fnv)))
     count = 0
     for back in range(1, min(order - 1, tokens) + 1):
         place = (tokens - back) % order
-        recent[place] = recent[place] * U64(116049371) + value
-        slot = np.int64(recent[place] % U64(bucket))
-        row = bucket_row(slot, len(before) > 0, address(before), address(present))
-        if row >= 0:
-            row += words
-            for k in range(dim):
-                mean[k] += rows[row, k]
-            count += 1
-    recent[tokens % order] = value
+        running = u64(recent, place) * U64(116049371) + value
+        set_u64(recent, place, running)
+        row, there = bucket_row(np.int64(running % U64(bucket)), pruned, before, present)
+        set_i64(places, count, words + row)
+        count += there
+    set_u64(recent, tokens % order, value)
     return count
 
 
 @kernel(types.void(
             BYTES, INT64S, ROWS, types.int64, INT32S, UINT64S, types.int64, types.int64, types.int64, types.int64,
-            UINT64S, INT32S, types.int64, types.uint64[::1], FLOATS, types.int32[::1], types.uint32[::1],
-            FLOATS, types.int64[::1],
+            UINT64S, INT32S, types.int64, types.uint64[::1], FLOATS, FLOATS, types.int64[::1],
         ))  # fmt: skip
 def hidden_vectors(  # type: ignore[no-untyped-def]
-    data, offsets, rows, words, before, present, bucket, minn, maxn, word_ngrams, table_hash, table_word,
-    line_end, cache_hash, cache_vector, cache_count, cache_fnv, hidden, counts,
+    data, offsets, rows_, words, before_, present_, bucket, minn, maxn, word_ngrams, table_hash, table_word,
+    line_end, cache_keys, cache_vectors, hidden, counts,
 ):  # fmt: skip
     """Mean row of each text into `hidden` [n, D]; number of rows into `counts` (0: nothing of it is known).
 
     Texts are one line each for fastText: white space of any kind separates tokens, and the end of line is a token of
-    its own (`line_end`, its word number or -1). `cache_*` is a direct-mapped table token -> sum of its rows.
+    its own (`line_end`, its word number or -1). `cache_*` is a direct-mapped table of S slots, token -> sum of its
+    rows: `cache_vectors` [S, D]; `cache_keys` [2 S] holds a key, and a token's number of rows with its FNV above.
+    Slots met are noted and their vectors added later, a few at a time, so that the processor fetches them together.
     """
-    dim = rows.shape[1]
-    d, size = address(data), len(data)
-    cache_mask = len(cache_hash) - 1
-    table_mask = len(table_hash) - 1
-    scratch = np.empty(MAX_WORD + 8, np.uint8)
-    single = np.zeros(dim, np.float32)
-    recent = np.zeros(max(1, word_ngrams), np.uint64)
+    dim, pruned = rows_.shape[1], len(before_) > 0
+    d, size, rows, before, present = address(data), len(data), address(rows_), address(before_), address(present_)
+    keys, vectors = address(cache_keys), address(cache_vectors)
+    cache_mask, table_mask = len(cache_vectors) - 1, len(table_hash) - 1
+    recent_, pending_ = np.zeros(max(1, word_ngrams), np.uint64), np.empty(PENDING, np.int64)
+    places_ = np.empty(max(PENDING, word_ngrams), np.int64)
+    recent, pending, places = address(recent_), address(pending_), address(places_)
     for doc in range(len(offsets) - 1):
         at = offsets[doc]
         end = offsets[doc + 1]
-        total = 0
-        tokens = 0
-        mean = hidden[doc]
-        mean[:] = np.float32(0)
+        total = tokens = waiting = 0
+        mean = address(hidden) + 4 * dim * doc
+        for k in range(dim):
+            set_u32(mean, k, 0)
         stop = False
         while not stop:
-            while at < end and (data[at] == 32 or 9 <= data[at] <= 13 or data[at] == 0):
+            while at < end and (byte(d, at) == 32 or 9 <= byte(d, at) <= 13 or byte(d, at) == 0):
                 at += 1
             start = at
-            fnv = np.uint32(2166136261)
             if at >= end:  # the end of the line is the last token
                 stop = True
-                for mark in (60, 47, 115, 62):
-                    fnv = np.uint32(np.uint32(fnv ^ np.uint32(mark)) * np.uint32(16777619))
+                fnv = np.uint32(LINE_END_FNV)
+                add_rows(mean, vectors, dim, pending, waiting)
+                waiting = 0
                 if line_end >= 0:
-                    for k in range(dim):
-                        mean[k] += rows[line_end, k]
+                    set_i64(pending, 0, line_end)
+                    add_rows(mean, rows, dim, pending, 1)
                     total += 1
             else:
                 at = token_end(d, at, end, size)
                 key = token_key(d, start, at, size)
                 slot = np.int64(key >> U64(20)) & cache_mask
-                if cache_hash[slot] == key:
-                    for k in range(dim):
-                        mean[k] += cache_vector[slot, k]
-                    total += cache_count[slot]
-                    fnv = cache_fnv[slot]
-                else:
-                    for i in range(start, at):
-                        fnv = np.uint32(np.uint32(fnv ^ np.uint32(np.int32(np.int8(data[i])))) * np.uint32(16777619))
+                if u64(keys, 2 * slot) != key:
                     place = np.int64(key) & table_mask
                     word = np.int64(-1)
                     while table_word[place] >= 0:
@@ -258,30 +274,37 @@ def hidden_vectors(  # type: ignore[no-untyped-def]
                             word = np.int64(table_word[place])
                             break
                         place = (place + 1) & table_mask
-                    if at - start == 4 and _is_line_end(data, start):
+                    if at - start == 4 and is_line_end(d, start):
                         at = end
                         continue
-                    if word < 0 and at - start >= 9 and _is_label(data, start):
+                    if word < 0 and at - start >= 9 and is_label(d, start):
                         continue
-                    buffer = scratch if at - start <= MAX_WORD else np.empty(at - start + 8, np.uint8)
+                    add_rows(mean, vectors, dim, pending, waiting)  # the slot may be one of those that wait
+                    waiting = 0
                     count = word_vector(
-                        data, start, at, word, rows, words, before, present, bucket, minn, maxn, buffer, single
-                    )
-                    cache_hash[slot] = key
-                    cache_count[slot] = count
-                    cache_fnv[slot] = fnv
-                    for k in range(dim):
-                        cache_vector[slot, k] = single[k]
-                        mean[k] += single[k]
-                    total += count
+                        d, start, at, word, rows, dim, words, pruned, before, present, bucket, minn, maxn, places,
+                        vectors + 4 * dim * slot,
+                    )  # fmt: skip
+                    set_u64(keys, 2 * slot, key)
+                    set_u64(keys, 2 * slot + 1, U64(count) | U64(fnv_of(d, start, at)) << U64(32))
+                held = u64(keys, 2 * slot + 1)
+                total += np.int64(held & U64(0xFFFFFFFF))
+                fnv = np.uint32(held >> U64(32))
+                set_i64(pending, waiting, slot)
+                waiting += 1
+                if waiting == PENDING or word_ngrams > 1:
+                    add_rows(mean, vectors, dim, pending, waiting)
+                    waiting = 0
             if word_ngrams > 1:
-                total += _word_ngrams(fnv, tokens, recent, word_ngrams, rows, words, before, present, bucket, mean)
+                count = ngram_rows(fnv, tokens, recent, word_ngrams, words, pruned, before, present, bucket, places)
+                add_rows(mean, rows, dim, places, count)
+                total += count
                 tokens += 1
         counts[doc] = total
         if total:
             scale = np.float32(1.0 / total)
             for k in range(dim):
-                mean[k] *= scale
+                hidden[doc, k] *= scale
 
 
 @kernel(types.void(FLOATS, ROWS, INT32S, INT32S, types.int32[::1], types.float32[::1]))

@@ -71,7 +71,7 @@ class _Bytes:
         return self.data[self.at - count : self.at]
 
     def read(self, form: str) -> tuple[int, ...]:
-        return struct.unpack("<" + form, self.take(struct.calcsize("<" + form)))
+        return struct.unpack("<" + form, self.take(struct.calcsize("<" + form)).data)
 
     def one(self, form: str) -> int:
         return self.read(form)[0]
@@ -144,7 +144,7 @@ def _dictionary(source: _Bytes) -> tuple[list[bytes], list[str], np.ndarray, np.
     entry = struct.Struct("<qb")
     for _ in range(size):
         text = source.string()
-        count, kind = entry.unpack(source.take(entry.size))
+        count, kind = entry.unpack(source.take(entry.size).data)
         if kind == 0:
             words.append(text)
         else:

@@ -31,10 +31,8 @@ class Scores:
 class _Scratch:
     """What one thread writes to while it scores."""
 
-    hash: np.ndarray
-    vector: np.ndarray
-    count: np.ndarray
-    fnv: np.ndarray
+    keys: np.ndarray
+    vectors: np.ndarray
 
 
 @dataclass(slots=True)
@@ -70,7 +68,7 @@ class Scorer:
         kernels.hidden_vectors(
             data, np.ascontiguousarray(offsets, np.int64), self._rows, len(file.words), self._before,
             self._present, file.bucket, file.minn, file.maxn, file.word_ngrams, *self._table, self._line_end,
-            scratch.hash, scratch.vector, scratch.count, scratch.fnv, hidden, counts,
+            scratch.keys, scratch.vectors, hidden, counts,
         )  # fmt: skip
         return hidden, counts
 
@@ -105,10 +103,7 @@ class Scorer:
         held = getattr(self._local, "scratch", None)
         if held is None:
             held = self._local.scratch = _Scratch(
-                np.zeros(CACHE_WORDS, np.uint64),
-                np.zeros((CACHE_WORDS, self.file.input.shape[1]), np.float32),
-                np.zeros(CACHE_WORDS, np.int32),
-                np.zeros(CACHE_WORDS, np.uint32),
+                np.zeros(2 * CACHE_WORDS, np.uint64), np.zeros((CACHE_WORDS, self.file.input.shape[1]), np.float32)
             )
         return held  # type: ignore[no-any-return]
 

@@ -71,8 +71,8 @@ def ranks() -> dict[bytes, int]:
     del found[END_OF_TEXT]
     table = {ord(letter): byte for letter, byte in byte_letters().items()}
     raw, _ = codecs.charmap_encode("".join(found), "strict", table)  # a byte for each character, of all at once
-    ends = list(itertools.accumulate(map(len, found)))
-    return dict(zip((raw[start:end] for start, end in zip([0, *ends], ends, strict=False)), found.values(), strict=True))
+    bounds = itertools.pairwise(itertools.accumulate(map(len, found), initial=0))
+    return dict(zip((raw[start:end] for start, end in bounds), found.values(), strict=True))
 
 
 def tokenizer_json() -> dict[str, Any]:
