@@ -177,7 +177,7 @@ class Build:
             if self._executor is None:
                 kind, workers, address = self._executor_options
                 self._look_ahead()
-                self._executor = executors.make(kind, workers, address)
+                self._executor = executors.make(kind, workers, address, memory=self.recipe.memory)
             chosen = [tasks[i] for i in missing]
             self._compile(chosen)
             for index, manifest in self._executor.run(execute, chosen, str(self.root)):

@@ -51,12 +51,13 @@ def get_ready(kind: str | None, recipe: Path | None = None, target: str = "") ->
         del os.environ[RECIPE]
 
 
-def make(kind: str, workers: int, address: str | None = None) -> Executor:
-    """The executor of that name: ``local`` or ``ray`` (at `address`, or started here)."""
+def make(kind: str, workers: int, address: str | None = None, *, memory: int) -> Executor:
+    """The executor of that name: ``local``, with `memory` bytes for each worker, or ``ray`` (at `address`, or started
+    here)."""
     if kind == "ray":
         from pilebuilder.executors.ray import RayExecutor
 
         return RayExecutor(workers, address)
     from pilebuilder.executors.local import LocalExecutor
 
-    return LocalExecutor(workers, preload=PRELOAD)
+    return LocalExecutor(workers, preload=PRELOAD, memory=memory)

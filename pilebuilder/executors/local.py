@@ -27,25 +27,31 @@ from pilebuilder.task import Manifest, Task
 ATTEMPTS = 2
 PR_SET_PDEATHSIG = 1
 M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX = -1, -2, -4
-KEPT, STEP = 128 << 20, 32 << 20
-"""Free bytes at the end of its heap that a worker keeps, and by how many the heap grows at the least."""
+STEP = 32 << 20
+"""Bytes by which a worker's heap grows at the least."""
+MUCH = 3 / 4
+"""Share of its memory budget from which a worker gives memory back between tasks."""
+KEPT = 1 / 2
+"""Share of it that a worker's heap keeps at its end, free, for what comes next."""
 COLLECTION = (50_000, 20, 50)
 """When a worker looks for cycles of garbage, in objects made: the default of 700 adds a quarter to every import."""
-MUCH = 384 << 20
-"""Resident bytes from which a worker gives memory back between tasks."""
 # One task is one unit of parallelism: libraries inside a worker must not start threads of their own.
 SINGLE_THREAD = dict.fromkeys(
     ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS", "ARROW_NUM_THREADS"), "1"
-) | {"TOKENIZERS_PARALLELISM": "false", "MIMALLOC_PURGE_DELAY": "10000"}
+) | {"TOKENIZERS_PARALLELISM": "false"}
+GLIBC = sys.platform == "linux" and hasattr(ctypes.CDLL(None), "mallopt")
+ENVIRONMENT = SINGLE_THREAD | ({"ARROW_DEFAULT_MEMORY_POOL": "system"} if GLIBC else {})
+"""Variables of workers, unless the user sets them."""
 
 
-def serve(pipe: Connection) -> None:
+def serve(pipe: Connection, memory: int) -> None:
     """Body of a worker: answer tasks until the pipe closes. The driver alone handles Ctrl-C; no worker outlives it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     gc.set_threshold(*COLLECTION)
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        _reuse_memory()
+    if GLIBC:
+        reuse_memory(memory)
     try:
         while True:
             function, task, root = pipe.recv()
@@ -55,40 +61,35 @@ def serve(pipe: Connection) -> None:
                 answer = error
             pipe.send(answer)
             del task, answer
-            if sys.platform == "linux":
-                _give_back()
+            if GLIBC:
+                _give_back(int(memory * MUCH))
     except (EOFError, BrokenPipeError):
         return
 
 
-def _give_back() -> None:
-    """Return memory that no object uses to the system, where there is much: libraries keep it for a next time."""
-    if int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") < MUCH:
-        return
-    if arrow := sys.modules.get("pyarrow"):
-        arrow.default_memory_pool().release_unused()
-    with contextlib.suppress(AttributeError):  # a C library without it
+def _give_back(limit: int) -> None:
+    """Return memory that no object uses to the system when more than `limit` bytes are resident."""
+    if int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") > limit:
         ctypes.CDLL(None).malloc_trim(0)
 
 
-def _reuse_memory() -> None:
-    """Give the columns of the next chunk the memory of the last one.
+def reuse_memory(memory: int) -> None:
+    """Give the columns of the next chunk the memory of the last one, within the budget `memory`.
 
     By itself the C library asks the system for every large array, and gives it back: then the system clears each page
-    anew, which costs a stage as much as a tenth of its work. Arrow's allocator does the same within milliseconds,
-    unless ``MIMALLOC_PURGE_DELAY`` says otherwise.
+    anew, which costs a tenth of all work, and twice that where pages come from a host. Arrow takes its memory from the
+    same heap (see `ENVIRONMENT`): one of its own would keep as much again.
     """
-    with contextlib.suppress(AttributeError):  # another C library than glibc
-        for option, value in ((M_MMAP_MAX, 0), (M_TRIM_THRESHOLD, KEPT), (M_TOP_PAD, STEP)):
-            ctypes.CDLL(None).mallopt(option, value)
+    for option, value in ((M_MMAP_MAX, 0), (M_TRIM_THRESHOLD, min(int(memory * KEPT), 1 << 30)), (M_TOP_PAD, STEP)):
+        ctypes.CDLL(None).mallopt(option, value)
 
 
 class Worker:
     """One process and the driver's end of its pipe."""
 
-    def __init__(self, context: multiprocessing.context.ForkServerContext) -> None:
+    def __init__(self, context: multiprocessing.context.ForkServerContext, memory: int) -> None:
         self.pipe, theirs = context.Pipe()
-        self.process: BaseProcess = context.Process(target=serve, args=(theirs,), daemon=True)
+        self.process: BaseProcess = context.Process(target=serve, args=(theirs, memory), daemon=True)
         with _without_main():
             self.process.start()
         theirs.close()
@@ -117,7 +118,7 @@ def _without_main() -> Iterator[None]:
 
 
 def _context(preload: Sequence[str]) -> multiprocessing.context.ForkServerContext:
-    os.environ.update({k: v for k, v in SINGLE_THREAD.items() if k not in os.environ})
+    os.environ.update({k: v for k, v in ENVIRONMENT.items() if k not in os.environ})
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(list(preload))
     return context
@@ -132,10 +133,11 @@ def start_server(preload: Sequence[str]) -> None:
 
 
 class LocalExecutor:
-    """A pool of processes. `preload` names modules that the fork server imports once, so that workers start warm."""
+    """A pool of processes, each with a budget of `memory` bytes. `preload` names modules that the fork server imports
+    once, so that workers start warm."""
 
-    def __init__(self, workers: int, preload: Sequence[str] = ()) -> None:
-        self.workers = workers
+    def __init__(self, workers: int, preload: Sequence[str] = (), memory: int = 1 << 30) -> None:
+        self.workers, self.memory = workers, memory
         self._context = _context(preload)
         self._pool: list[Worker] = []
 
@@ -174,7 +176,7 @@ class LocalExecutor:
         idle = [w for w in self._pool if w.index is None]
         while waiting and (idle or len(self._pool) < self.workers):
             if not idle:
-                idle.append(Worker(self._context))
+                idle.append(Worker(self._context, self.memory))
                 self._pool.append(idle[-1])
             worker, index = idle.pop(), waiting.popleft()
             worker.index = index

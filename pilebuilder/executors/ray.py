@@ -33,7 +33,7 @@ class RayExecutor:
         self._ours = not ray.is_initialized()
         if self._ours:
             options: dict[str, Any] = {"address": address} if address else _local_options(workers)
-            environment = {"env_vars": SINGLE_THREAD | {"RAY_TQDM_PATCH_PRINT": "0"}}
+            environment = {"env_vars": SINGLE_THREAD | {"RAY_TQDM_PATCH_PRINT": "0", "MIMALLOC_PURGE_DELAY": "10000"}}
             ray.init(runtime_env=environment, log_to_driver=False, logging_level=logging.ERROR, **options)
         self.workers = workers or max(1, int(ray.cluster_resources().get("CPU", 1)))
 

@@ -20,7 +20,7 @@ from typing import Any
 
 from pilebuilder import executors
 from pilebuilder.build.run import Build
-from pilebuilder.executors.local import SINGLE_THREAD
+from pilebuilder.executors.local import ENVIRONMENT
 from pilebuilder.recipe import load_recipe
 from pilebuilder.task import Manifest, Task
 from tests.benchmarks.end_to_end import RECIPE, texts, write
@@ -59,7 +59,7 @@ def build(source: Path, out: Path) -> tuple[Inline, dict[str, Any], float]:
 
 def main() -> None:
     """Build twice, print the second."""
-    os.environ.update(SINGLE_THREAD)
+    os.environ.update(ENVIRONMENT)
     amount = int(sys.argv[1]) if len(sys.argv) > 1 else 200
     with tempfile.TemporaryDirectory() as name:
         root = Path(name)

@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from pilebuilder.executors.local import SINGLE_THREAD
+from pilebuilder.executors.local import ENVIRONMENT
 
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -65,8 +65,8 @@ def seconds():
     t = os.times()
     return t.user + t.system
 from pilebuilder.build.worker import execute
-from pilebuilder.executors.local import COLLECTION, _reuse_memory
-_reuse_memory()  # as every worker does
+from pilebuilder.executors.local import COLLECTION, reuse_memory
+reuse_memory(1 << 30)  # as every worker does
 gc.set_threshold(*COLLECTION)
 task, warm = pickle.load(open(sys.argv[1], "rb"))
 if len(sys.argv) > 2:
@@ -86,7 +86,7 @@ def fresh(done: Any, root: Path, warm: Any, *, loaded: bool) -> float:
     path = root / "task.pickle"
     path.write_bytes(pickle.dumps(((done.tasks["tokenize"][0], done.root), (warm.tasks["tokenize"][0], warm.root))))
     command = [sys.executable, "-c", FRESH, str(path), *(["loaded"] if loaded else [])]
-    alone = os.environ | SINGLE_THREAD
+    alone = os.environ | ENVIRONMENT
     return min(
         float(subprocess.run(command, check=True, capture_output=True, text=True, env=alone).stdout)
         for _ in range(ROUNDS)
