@@ -1,5 +1,5 @@
 """``python -m pilebuilder``: the same as the command."""
 
-from pilebuilder.cli import main
+from pilebuilder.start import main
 
 main()

@@ -43,8 +43,7 @@ def _root(
 
 
 def main() -> None:
-    """Entry point: run the command; an expected failure is one message and its exit code, no traceback."""
-    gc.set_threshold(50_000, 20, 50)  # imports make objects by the hundred thousand and drop none of them
+    """Run the command; an expected failure is one message and its exit code, no traceback."""
     try:
         app()
     except PilebuilderError as error:

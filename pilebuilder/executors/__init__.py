@@ -10,11 +10,12 @@ import json
 import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from pilebuilder.task import Manifest, Task
+if TYPE_CHECKING:
+    from pilebuilder.task import Manifest, Task
 
-Function = Callable[[Task, str], Manifest]
+Function = Callable[["Task", str], "Manifest"]
 
 
 class Executor(Protocol):

@@ -18,11 +18,13 @@ from collections.abc import Iterator, Sequence
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pilebuilder.errors import TaskError
-from pilebuilder.executors import Function
-from pilebuilder.task import Manifest, Task
+
+if TYPE_CHECKING:
+    from pilebuilder.executors import Function
+    from pilebuilder.task import Manifest, Task
 
 ATTEMPTS = 2
 PR_SET_PDEATHSIG = 1
