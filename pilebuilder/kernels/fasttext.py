@@ -221,26 +221,25 @@ def ngram_rows(fnv: Any, tokens: Any, recent: Any, order: Any, words: Any, prune
 
 @kernel(types.void(
             BYTES, INT64S, ROWS, types.int64, INT32S, UINT64S, types.int64, types.int64, types.int64, types.int64,
-            UINT64S, INT32S, types.int64, types.uint64[::1], FLOATS, FLOATS, types.int64[::1],
+            UINT64S, INT32S, types.int64, types.uint64[::1], FLOATS, types.int64[:, ::1], FLOATS, types.int64[::1],
         ))  # fmt: skip
 def hidden_vectors(  # type: ignore[no-untyped-def]
     data, offsets, rows_, words, before_, present_, bucket, minn, maxn, word_ngrams, table_hash, table_word,
-    line_end, cache_keys, cache_vectors, hidden, counts,
+    line_end, cache_keys, cache_vectors, lists, hidden, counts,
 ):  # fmt: skip
     """Mean row of each text into `hidden` [n, D]; number of rows into `counts` (0: nothing of it is known).
 
     Texts are one line each for fastText: white space of any kind separates tokens, and the end of line is a token of
     its own (`line_end`, its word number or -1). `cache_*` is a direct-mapped table of S slots, token -> sum of its
     rows: `cache_vectors` [S, D]; `cache_keys` [2 S] holds a key, and a token's number of rows with its FNV above.
-    Slots met are noted and their vectors added later, a few at a time, so that the processor fetches them together.
+    Slots met are noted and their vectors added later, a few at a time, so that the processor fetches them together:
+    `lists` [3, at least `PENDING` and `word_ngrams`] has room for these.
     """
     dim, pruned = rows_.shape[1], len(before_) > 0
     d, size, rows, before, present = address(data), len(data), address(rows_), address(before_), address(present_)
     keys, vectors = address(cache_keys), address(cache_vectors)
     cache_mask, table_mask = len(cache_vectors) - 1, len(table_hash) - 1
-    recent_, pending_ = np.zeros(max(1, word_ngrams), np.uint64), np.empty(PENDING, np.int64)
-    places_ = np.empty(max(PENDING, word_ngrams), np.int64)
-    recent, pending, places = address(recent_), address(pending_), address(places_)
+    pending, places, recent = address(lists), address(lists) + 8 * lists.shape[1], address(lists) + 16 * lists.shape[1]
     for doc in range(len(offsets) - 1):
         at = offsets[doc]
         end = offsets[doc + 1]

@@ -382,4 +382,6 @@ def escaped_fragment(value: np.ndarray, html: np.ndarray, held: np.ndarray, out:
     n = unescape(address(value), len(value), address(html))
     if n < 0:
         return SLOW
-    return _render(address(html), n, address(out), address(held), base, len(out))
+    length = _render(address(html), n, address(out), address(held), base, len(out))
+    state[_ITEM] = 0  # numba lets go of an array after its last use, and an address is none
+    return length

@@ -228,7 +228,7 @@ def _writer(bits: int, kind: Any, *, element: int = 0, doc: str) -> Any:
 
 # Helpers of kernels take the address of an array's first element instead of the array: numba counts references to
 # every array that it passes to a function, which costs more than these helpers do. A kernel itself takes arrays, and
-# so holds them for as long as it runs.
+# so holds them for as long as it runs; one that it makes it must use once more at the end.
 byte = _reader(8, types.int64, doc="Byte `index` of the memory at `base`, as int64.")
 load8 = _reader(64, types.uint64, element=8, doc="Eight bytes from byte `index`, as one little-endian uint64.")
 u16 = _reader(16, types.int64, doc="Element `index` of a uint16 array, as int64.")

@@ -33,6 +33,7 @@ class _Scratch:
 
     keys: np.ndarray
     vectors: np.ndarray
+    lists: np.ndarray
 
 
 @dataclass(slots=True)
@@ -68,7 +69,7 @@ class Scorer:
         kernels.hidden_vectors(
             data, np.ascontiguousarray(offsets, np.int64), self._rows, len(file.words), self._before,
             self._present, file.bucket, file.minn, file.maxn, file.word_ngrams, *self._table, self._line_end,
-            scratch.keys, scratch.vectors, hidden, counts,
+            scratch.keys, scratch.vectors, scratch.lists, hidden, counts,
         )  # fmt: skip
         return hidden, counts
 
@@ -103,7 +104,9 @@ class Scorer:
         held = getattr(self._local, "scratch", None)
         if held is None:
             held = self._local.scratch = _Scratch(
-                np.zeros(2 * CACHE_WORDS, np.uint64), np.zeros((CACHE_WORDS, self.file.input.shape[1]), np.float32)
+                np.zeros(2 * CACHE_WORDS, np.uint64),
+                np.zeros((CACHE_WORDS, self.file.input.shape[1]), np.float32),
+                np.zeros((3, max(kernels.PENDING, self.file.word_ngrams)), np.int64),
             )
         return held  # type: ignore[no-any-return]
 

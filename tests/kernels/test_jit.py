@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import subprocess
 import sys
@@ -126,3 +127,34 @@ def test_a_kernel_that_was_loaded_can_be_called_by_one_that_is_compiled(tmp_path
     told()
     assert told("outer") == ["10 compiled", "inner loaded"]
     assert told("outer") == ["10 loaded", "inner loaded"]
+
+
+def early_releases(source: str) -> list[str]:
+    """Arrays of numpy that a function makes, takes the address of, and does not use after that."""
+    found = []
+    for function in ast.walk(ast.parse(source)):
+        if not isinstance(function, ast.FunctionDef):
+            continue
+        made: set[str] = set()
+        last: dict[str, int] = {}
+        taken: dict[str, int] = {}
+        for node in ast.walk(function):
+            if isinstance(node, ast.Assign) and "np." in ast.unparse(node.value):
+                made |= {n.id for t in node.targets for n in ast.walk(t) if isinstance(n, ast.Name)}
+            if isinstance(node, ast.Name):
+                last[node.id] = max(last.get(node.id, 0), node.lineno)
+            if (
+                isinstance(node, ast.Call)
+                and ast.unparse(node.func) == "address"
+                and isinstance(node.args[0], ast.Name)
+            ):
+                taken[node.args[0].id] = node.lineno
+        found += [f"{function.name}: {name}" for name, line in taken.items() if name in made and last[name] <= line]
+    return found
+
+
+def test_no_kernel_keeps_the_address_of_an_array_that_numba_has_let_go() -> None:
+    assert early_releases("def f():\n    a = np.zeros(3)\n    b = address(a)\n    return g(b)") == ["f: a"]
+    package = Path(__file__).resolve().parents[2] / "pilebuilder"
+    found = {str(path): early_releases(path.read_text(encoding="utf-8")) for path in package.rglob("*.py")}
+    assert {path: names for path, names in found.items() if names} == {}
