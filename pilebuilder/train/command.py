@@ -61,7 +61,12 @@ def run(asked: Wanted, as_json: bool) -> int:
     first = os.environ.get("RANK", "0") == "0"
     with shown(asked.config.steps, as_json=as_json) if first else nullcontext() as watch:
         outcome = train.run(asked.corpus, asked.out, asked.config, progress=watch)
-    return EXIT_DONE if outcome.finished else EXIT_INTERRUPTED
+    code = EXIT_DONE if outcome.finished else EXIT_INTERRUPTED
+    if int(os.environ.get("WORLD_SIZE", 1)) > 1:
+        from pilebuilder.train import parallel
+
+        parallel.leave(code)
+    return code
 
 
 def show_plan(asked: Wanted, as_json: bool) -> int:

@@ -8,15 +8,27 @@ order of additions, and a checkpoint (always whole tensors) goes on with any num
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
 from torch import Tensor, distributed, nn
 
 from pilebuilder.errors import PilebuilderError
 from pilebuilder.train.model import GPT
+
+
+def leave(code: int) -> NoReturn:
+    """End one process of several, its work done.
+
+    torch's threads for the network may outlive what they belong to while the interpreter takes itself apart: then a
+    finished run ends with SIGABRT, "terminate called without an active exception".
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 class World:

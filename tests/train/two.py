@@ -45,3 +45,4 @@ if __name__ == "__main__":
     result = step(corpus, target / "run", TrainConfig.model_validate_json(settings))
     if parallel.World().rank == 0:
         save_file(result, target / "result.safetensors")
+    parallel.leave(0)
