@@ -14,6 +14,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from pilebuilder import executors
+
 VERBS = ("build", "fetch", "read", "clean", "filter", "dedup", "mix", "shard", "tokenize", "report")
 VALUED = (
     "--out", "-o", "--workers", "-w", "--executor", "--address", "--store", "--text",
@@ -24,7 +26,7 @@ VALUED = (
 
 def main() -> None:
     """Entry point of the command."""
-    gc.set_threshold(50_000, 20, 50)  # imports make objects by the hundred thousand and drop none of them
+    gc.set_threshold(*executors.COLLECTION)
     with contextlib.suppress(Exception):
         _foresee(sys.argv[1:])
     from pilebuilder.cli import main as run
@@ -42,8 +44,8 @@ def _foresee(arguments: Sequence[str]) -> None:
         return
     if options.get("--executor", "local") != "local" or os.path.exists(os.path.join(out, "corpus.lock")):
         return
-    from pilebuilder import executors
-
+    if "--store" in options:  # workers learn of it by a variable, which is set when the arguments are understood
+        return
     executors.get_ready("local", Path(inputs[0]), "report" if arguments[0] == "build" else arguments[0])
 
 

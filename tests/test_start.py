@@ -44,6 +44,8 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
         ("build a.yaml", None),
         ("build a.yaml --out OUT --executor ray", None),
         ("build a.yaml --out OUT --help", None),
+        ("build a.yaml --out OUT --store STORE", None),
+        ("build a.yaml --out OUT --store=STORE", None),
         ("build a.jsonl.zst b.jsonl.zst --out OUT", None),
         ("build --out a.yaml", None),
         ("verify a.yaml --out OUT", None),

@@ -26,6 +26,9 @@ class Executor(Protocol):
         """Release workers; `now` stops tasks in flight."""
 
 
+COLLECTION = (50_000, 20, 50)
+"""When the command and its workers look for cycles of garbage, in objects made: imports make these by the hundred
+thousand and drop none, and the default of 700 adds a quarter to each."""
 PRELOAD = ("pilebuilder.executors.preload",)
 RECIPE = "PILEBUILDER_FORKSERVER_RECIPE"
 """Environment variable of a fork server: path of the recipe and last stage, as JSON, for `pilebuilder.build.ready`."""

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pilebuilder.errors import TaskError
+from pilebuilder.executors import COLLECTION
 
 if TYPE_CHECKING:
     from pilebuilder.executors import Function
@@ -35,8 +36,6 @@ MUCH = 3 / 4
 """Share of its memory budget from which a worker gives memory back between tasks."""
 KEPT = 1 / 2
 """Share of it that a worker's heap keeps at its end, free, for what comes next."""
-COLLECTION = (50_000, 20, 50)
-"""When a worker looks for cycles of garbage, in objects made: the default of 700 adds a quarter to every import."""
 # One task is one unit of parallelism: libraries inside a worker must not start threads of their own.
 SINGLE_THREAD = dict.fromkeys(
     ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS", "ARROW_NUM_THREADS"), "1"

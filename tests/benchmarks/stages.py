@@ -21,7 +21,7 @@ from typing import Any
 
 from pilebuilder import executors
 from pilebuilder.build.run import Build
-from pilebuilder.executors.local import COLLECTION, ENVIRONMENT, reuse_memory
+from pilebuilder.executors.local import ENVIRONMENT, reuse_memory
 from pilebuilder.recipe import load_recipe
 from pilebuilder.task import Manifest, Task
 from tests.benchmarks.end_to_end import RECIPE, texts, write
@@ -62,7 +62,7 @@ def main() -> None:
     """Build twice, print the second."""
     os.environ.update(ENVIRONMENT)
     reuse_memory(1 << 30)  # as every worker does, and so with the collector
-    gc.set_threshold(*COLLECTION)
+    gc.set_threshold(*executors.COLLECTION)
     amount = int(sys.argv[1]) if len(sys.argv) > 1 else 200
     with tempfile.TemporaryDirectory() as name:
         root = Path(name)

@@ -65,7 +65,8 @@ def seconds():
     t = os.times()
     return t.user + t.system
 from pilebuilder.build.worker import execute
-from pilebuilder.executors.local import COLLECTION, reuse_memory
+from pilebuilder.executors import COLLECTION
+from pilebuilder.executors.local import reuse_memory
 reuse_memory(1 << 30)  # as every worker does
 gc.set_threshold(*COLLECTION)
 task, warm = pickle.load(open(sys.argv[1], "rb"))
