@@ -62,9 +62,9 @@ def run(asked: Wanted, as_json: bool) -> int:
     with shown(asked.config.steps, as_json=as_json) if first else nullcontext() as watch:
         outcome = train.run(asked.corpus, asked.out, asked.config, progress=watch)
     code = EXIT_DONE if outcome.finished else EXIT_INTERRUPTED
-    if int(os.environ.get("WORLD_SIZE", 1)) > 1:
-        from pilebuilder.train import parallel
+    from pilebuilder.train import parallel  # loads torch, as the run did
 
+    if parallel.World().size > 1:
         parallel.leave(code)
     return code
 
