@@ -43,6 +43,8 @@ UINT64 = types.uint64
 
 # inline helper of kernels: compiled into each caller, nothing of its own to cache
 device = njit(nogil=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
+# the same as part of its caller, where a call would cost as much as what is in it
+inlined = njit(nogil=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True, inline="always")
 
 
 def kernel(*signatures: Any, **options: Any) -> Callable[[Callable[..., Any]], Any]:
@@ -259,6 +261,16 @@ def trailing_zeros(typing: Any, value: Any) -> Any:
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         return builder.cttz(args[0], cgutils.false_bit)
+
+    return types.int64(types.uint64), generate
+
+
+@intrinsic
+def leading_zeros(typing: Any, value: Any) -> Any:
+    """Number of zero bits above the highest one bit of a uint64; 64 for zero."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.ctlz(args[0], cgutils.false_bit)
 
     return types.int64(types.uint64), generate
 

@@ -75,9 +75,54 @@ def _adder(lanes: int) -> Any:
 
 add_rows1, add_rows16 = _adder(1), _adder(16)
 
+_INT = ir.IntType(32)
+_ROW = ir.VectorType(_INT, 16)
+
+
+def _row(builder: Any, place: Any) -> Any:
+    return builder.inttoptr(place, _ROW.as_pointer())
+
+
+@intrinsic
+def least16(typing: Any, place: Any) -> Any:
+    """The least of the 16 uint32 at an address."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        row = builder.load(_row(builder, args[0]), align=4)
+        kind = ir.FunctionType(_INT, [_ROW])
+        function = builder.module.declare_intrinsic("llvm.vector.reduce.umin.v16i32", (), kind)
+        return builder.zext(builder.call(function, [row]), ir.IntType(64))
+
+    return types.int64(types.int64), generate
+
+
+@intrinsic
+def prefetch(typing: Any, place: Any) -> Any:
+    """Ask for the cache line at an address, which is read soon."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        pointer = ir.IntType(8).as_pointer()
+        kind = ir.FunctionType(ir.VoidType(), [pointer, _INT, _INT, _INT])
+        function = builder.module.declare_intrinsic("llvm.prefetch", [pointer], kind)
+        builder.call(function, [builder.inttoptr(args[0], pointer), _INT(0), _INT(3), _INT(1)])
+        return context.get_dummy_value()
+
+    return types.void(types.int64), generate
+
+
+@intrinsic
+def copy16(typing: Any, to: Any, place: Any) -> Any:
+    """Copy 16 uint32 from one address to another."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        builder.store(builder.load(_row(builder, args[1]), align=4), _row(builder, args[0]), align=4)
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64), generate
+
+
 # Sixty-four bytes at a time, in the vector types of LLVM: it makes of them what the processor has.
 LANES = 64
-_INT = ir.IntType(32)
 _BLOCK64 = ir.VectorType(ir.IntType(8), LANES)
 
 
@@ -200,6 +245,33 @@ def blank64(typing: Any, array: Any, index: Any, out: Any, end: Any) -> Any:
         return _mask(builder, blank)
 
     return types.uint64(array, types.intp, out, types.intp), generate
+
+
+@intrinsic
+def kinds64(typing: Any, array: Any, index: Any) -> Any:
+    """Of 64 bytes from `index` of a uint8 array, as bits: ASCII letters, ASCII digits, spaces, all ASCII white space,
+    apostrophes, bytes that begin a character above ASCII, and all above ASCII; the caller keeps within bounds."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        x = builder.load(_vector(context, builder, signature.args[0], *args), align=1)
+
+        def within(value: Any, first: int, count: int) -> Any:
+            return builder.icmp_unsigned("<", builder.sub(value, _all(first)), _all(count))
+
+        space = builder.icmp_unsigned("==", x, _all(0x20))
+        flags = (
+            within(builder.or_(x, _all(0x20)), 0x61, 26),
+            within(x, 0x30, 10),
+            space,
+            builder.or_(space, within(x, 9, 5)),
+            builder.icmp_unsigned("==", x, _all(0x27)),
+            builder.icmp_unsigned(">=", x, _all(0xC0)),
+            builder.icmp_signed("<", x, _all(0)),
+        )
+        masks = [_mask(builder, each) for each in flags]
+        return context.make_tuple(builder, signature.return_type, masks)
+
+    return types.UniTuple(types.uint64, 7)(array, types.intp), generate
 
 
 @intrinsic

@@ -7,8 +7,9 @@ document can smuggle in an end of document.
 
 from __future__ import annotations
 
+import contextlib
 import functools
-import importlib.util
+import importlib
 import json
 import tempfile
 from binascii import b2a_base64
@@ -19,6 +20,7 @@ import numpy as np
 
 from pilebuilder.errors import RecipeError, TaskError
 from pilebuilder.models import gpt2
+from pilebuilder.models.merger import Merger
 from pilebuilder.models.vocabulary import PATTERNS
 
 if TYPE_CHECKING:
@@ -158,7 +160,7 @@ def _from_ranks(tokenizer: Tokenizer) -> Any:
         return gigatoken_rs.BPETokenizer.from_tiktoken(path, SCHEMES[tokenizer.pattern], None)
 
 
-ENGINES: dict[str, Any] = {e.name: e for e in (Tiktoken, Tokenizers, SentencePiece, Gigatoken)}
+ENGINES: dict[str, Any] = {e.name: e for e in (Tiktoken, Tokenizers, SentencePiece, Gigatoken, Merger)}
 
 
 @functools.lru_cache(maxsize=4)
@@ -176,15 +178,13 @@ def reference(tokenizer: Tokenizer) -> Engine:
 
 
 def choose(name: str, tokenizer: Tokenizer) -> Engine:
-    """The engine asked for; ``auto`` is gigatoken where it is installed and reads the file, else the reference."""
+    """The engine asked for; ``auto`` is the first of our own, gigatoken and the reference that reads the file."""
     if name != "auto":
         return engine(name, tokenizer)
-    if importlib.util.find_spec("gigatoken") is None:
-        return reference(tokenizer)
-    try:
-        return engine("gigatoken", tokenizer)
-    except RecipeError:
-        return reference(tokenizer)
+    for fast in ("pilebuilder", "gigatoken"):
+        with contextlib.suppress(RecipeError):
+            return engine(fast, tokenizer)
+    return reference(tokenizer)
 
 
 def first_difference(fast: Engine, slow: Engine, data: np.ndarray, offsets: np.ndarray) -> int | None:

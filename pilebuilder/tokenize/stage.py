@@ -11,7 +11,7 @@ from pilebuilder.registry import stage
 from pilebuilder.task import Artifact, Phases, Task, View
 from pilebuilder.yamlfile import Strict
 
-Engine = Literal["auto", "gigatoken", "tiktoken", "tokenizers", "sentencepiece"]
+Engine = Literal["auto", "pilebuilder", "gigatoken", "tiktoken", "tokenizers", "sentencepiece"]
 Format = Literal["megatron", "nanogpt", "llmc", "olmo", "datatrove"]
 CODE = "tokenize/1"
 

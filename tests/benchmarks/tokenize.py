@@ -71,7 +71,6 @@ reuse_memory(1 << 30)  # as every worker does
 gc.set_threshold(*COLLECTION)
 task, warm = pickle.load(open(sys.argv[1], "rb"))
 if len(sys.argv) > 2:
-    import awkward  # gigatoken's way for more than few texts
     execute(*warm)
 start = seconds()
 execute(*task)

@@ -16,7 +16,7 @@ from pilebuilder.errors import PilebuilderError, RecipeError
 from pilebuilder.models import encoders, gpt2
 from pilebuilder.models.vocabulary import PATTERNS, Tokenizer, load
 
-ENGINES = ("tiktoken", "tokenizers", "gigatoken")
+ENGINES = ("tiktoken", "tokenizers", "gigatoken", "pilebuilder")
 HOSTILE = [
     "", " ", "\n\n \t", "a" * 30_000, " " * 30_000, "\r\n" * 9_000, "=" * 20_000, "'" * 5_000, "\u3000 \xa0" * 3_000,
     "e\u0301" * 5_000, "🎉" * 5_000, "你好世界" * 3_000, "สวัสดี" * 3_000, "1234567890" * 2_000, "<|endoftext|>",
@@ -64,7 +64,7 @@ def test_every_engine_gives_the_reference_ids_on_hostile_text(name: str) -> None
     assert rows(encoders.engine(name, tokenizer), HOSTILE) == rows(encoders.reference(tokenizer), HOSTILE)
 
 
-@pytest.mark.parametrize(("name", "step"), [("gigatoken", 5), ("tokenizers", 41)])
+@pytest.mark.parametrize(("name", "step"), [("gigatoken", 5), ("tokenizers", 41), ("pilebuilder", 1)])
 def test_every_engine_knows_the_same_code_points(name: str, step: int) -> None:
     """Letters, numbers and white space mean the same to all, also where their Unicode versions differ."""
     pytest.importorskip(name)
@@ -75,18 +75,21 @@ def test_every_engine_knows_the_same_code_points(name: str, step: int) -> None:
     assert found is None or f"{points[found]:#x}" == ""
 
 
-def test_auto_takes_gigatoken_where_it_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+def missing(tokenizer: Any) -> None:
+    raise ImportError("No module named 'nothing'")
+
+
+def test_auto_takes_gigatoken_where_it_is_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("gigatoken")
-    assert encoders.choose("auto", load("gpt2")).name == "gigatoken"
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    assert encoders.choose("auto", load("gpt2")).name == "tiktoken"
+    other = load(str(write_ranks(tmp_path / "mine.tiktoken", gpt2.ranks())), pattern="cl100k")
+    assert encoders.choose("auto", other).name == "gigatoken"
+    monkeypatch.setitem(encoders.ENGINES, "gigatoken", missing)
+    encoders.engine.cache_clear()
+    assert encoders.choose("auto", other).name == "tiktoken"
 
 
 def test_an_engine_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(tokenizer: Any) -> None:
-        raise ImportError("No module named 'nothing'")
-
-    monkeypatch.setitem(encoders.ENGINES, "gone", broken)
+    monkeypatch.setitem(encoders.ENGINES, "gone", missing)
     with pytest.raises(RecipeError, match=r"engine gone is not installed.*nothing"):
         encoders.choose("gone", load("gpt2"))
 
@@ -104,7 +107,7 @@ def test_a_tokenizer_json_by_path(tmp_path: Path) -> None:
     assert (found.kind, found.size, found.eod, found.name) == ("json", 50257, 50256, tmp_path.name)
     assert load(str(tmp_path)).digest == found.digest == hashlib.sha256(path.read_bytes()).hexdigest()
     expected = rows(encoders.reference(load("gpt2")), HOSTILE)
-    for name in ("tokenizers", "gigatoken"):
+    for name in ("tokenizers", "gigatoken", "pilebuilder"):
         pytest.importorskip(name)
         assert rows(encoders.engine(name, found), HOSTILE) == expected
     assert encoders.decode(found, np.array(expected[-2])) == HOSTILE[-2]
@@ -119,7 +122,7 @@ def test_a_rank_file_by_path(tmp_path: Path) -> None:
     found = load(str(write_ranks(tmp_path / "r50k_base.tiktoken", gpt2.ranks())))
     assert (found.kind, found.size, found.eod, found.pattern) == ("ranks", 50257, 50256, gpt2.PATTERN)
     expected = rows(encoders.reference(load("gpt2")), HOSTILE)
-    for name in ("tiktoken", "gigatoken"):
+    for name in ("tiktoken", "gigatoken", "pilebuilder"):
         assert rows(encoders.engine(name, found), HOSTILE) == expected
     with pytest.raises(RecipeError, match=r"reads tokenizer\.json"):
         encoders.engine("tokenizers", found)
