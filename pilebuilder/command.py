@@ -68,7 +68,7 @@ def run(
     is_recipe = len(inputs) == 1 and (inputs[0].endswith((".yaml", ".yml")) or not Path(inputs[0]).exists())
     path = find_recipe(inputs[0]) if is_recipe else None
     if out is not None:
-        _get_ready(executor, path, target, out)
+        _get_ready(executor, out)
     if path is not None:
         if text is not None:
             raise RecipeError("--text goes with data files; in a recipe say, e.g., `read: {jsonl: {text: NAME}}`")
@@ -76,7 +76,7 @@ def run(
     else:
         recipe, target = implied_recipe(inputs, out, target, text)
     folder = _folder(recipe, out)
-    _get_ready(executor, path, target, folder)
+    _get_ready(executor, folder)
     sink = make_sink(log_json)
     started = time.monotonic()
     build = Build(
@@ -99,10 +99,10 @@ def run(
     return EXIT_QUARANTINE if excess else EXIT_DONE
 
 
-def _get_ready(executor: str | None, recipe: Path | None, target: str, folder: Path) -> None:
+def _get_ready(executor: str | None, folder: Path) -> None:
     """Say as soon as it is known that workers will be needed; a finished build may need none."""
     if not (folder / LOCK).exists():
-        executors.get_ready(executor, recipe, target)
+        executors.get_ready(executor)
 
 
 def _report_run(

@@ -12,7 +12,6 @@ import gc
 import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from pilebuilder import executors
 
@@ -35,18 +34,18 @@ def main() -> None:
 
 
 def _foresee(arguments: Sequence[str]) -> None:
-    """Start the fork server if a recipe will be built on this machine into a folder that holds no finished build."""
+    """Start the fork server if something will be built on this machine into a folder that holds no finished build."""
     if not arguments or arguments[0] not in VERBS:
         return
     inputs, options = _split(arguments[1:])
     out = options.get("--out", options.get("-o"))
-    if len(inputs) != 1 or not inputs[0].endswith((".yaml", ".yml")) or out is None or "--help" in options:
+    if not inputs or out is None or "--help" in options:
         return
     if options.get("--executor", "local") != "local" or os.path.exists(os.path.join(out, "corpus.lock")):
         return
     if "--store" in options:  # workers learn of it by a variable, which is set when the arguments are understood
         return
-    executors.get_ready("local", Path(inputs[0]), "report" if arguments[0] == "build" else arguments[0])
+    executors.get_ready("local")
 
 
 def _split(arguments: Sequence[str]) -> tuple[list[str], dict[str, str]]:

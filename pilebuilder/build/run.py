@@ -12,7 +12,7 @@ from typing import Any
 
 from pilebuilder import executors, registry
 from pilebuilder.atomic import write_atomic
-from pilebuilder.build import guard, publish, ready, warm
+from pilebuilder.build import guard, publish, warm
 from pilebuilder.build.lockfile import STATE, RunLock
 from pilebuilder.build.progress import Meter, Quiet, Sink
 from pilebuilder.build.store import Store, explain_os_error
@@ -101,7 +101,6 @@ class Build:
                 tallies = self._run_stages()
                 if self.target in publish.REACHED_BY:
                     publish.publish(self)
-                self._note_loaded()
                 return tallies
         except OSError as error:
             raise explain_os_error(error, f"building {self.recipe.name} in {self.root}") from error
@@ -201,12 +200,6 @@ class Build:
             for _ in executor.run(warm.load, warm.as_tasks(modules), str(self.root)):
                 pass
             warm.done(modules)
-
-    def _note_loaded(self) -> None:
-        """After a run in which every task ran: keep what workers loaded, so that the next ones start with it."""
-        fresh = not any(found for tasks in self.planned.values() for _, found in tasks)
-        if fresh and self._executor is not None and self._executor_options[0] != "ray":
-            ready.note(self.recipe, self.target, self._executor, self.root)
 
     def _account(self, stage: str, manifest: Manifest, *, reused: bool) -> None:
         self._meters[stage].add(manifest, reused)

@@ -6,10 +6,8 @@ for good stops the run; tasks in flight finish and stay committed.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -30,8 +28,6 @@ COLLECTION = (50_000, 20, 50)
 """When the command and its workers look for cycles of garbage, in objects made: imports make these by the hundred
 thousand and drop none, and the default of 700 adds a quarter to each."""
 PRELOAD = ("pilebuilder.executors.preload",)
-RECIPE = "PILEBUILDER_FORKSERVER_RECIPE"
-"""Environment variable of a fork server: path of the recipe and last stage, as JSON, for `pilebuilder.build.ready`."""
 
 
 def cores() -> int:
@@ -39,20 +35,12 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def get_ready(kind: str | None, recipe: Path | None = None, target: str = "") -> None:
+def get_ready(kind: str | None) -> None:
     """Say early that workers will be needed: what all of them import loads meanwhile."""
-    if kind == "ray":
-        return
-    from pilebuilder.executors.local import start_server
+    if kind != "ray":
+        from pilebuilder.executors.local import start_server
 
-    if recipe is None:
         start_server(PRELOAD)
-        return
-    os.environ[RECIPE] = json.dumps([str(recipe), target])
-    try:
-        start_server((*PRELOAD, "pilebuilder.build.ready"))
-    finally:
-        del os.environ[RECIPE]
 
 
 def make(kind: str, workers: int, address: str | None = None, *, memory: int) -> Executor:

@@ -33,6 +33,7 @@ for _name in (
     "numpy",
     "pyarrow.compute",
     "pyarrow.parquet",
+    "pilebuilder.build.worker",
     "pilebuilder.kernels.digest",  # the first kernel makes numba load what all kernels need
 ):
     with contextlib.suppress(Exception):  # what fails here fails again in the task that needs it, and is said there

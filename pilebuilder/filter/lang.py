@@ -80,12 +80,6 @@ class Lang:
             found["thresholds"] = hashlib.sha256(_pack().read_bytes()).hexdigest()
         return found
 
-    def load(self) -> None:
-        """Open the model, for all workers that are made from this process."""
-        from pilebuilder.models.detectors import detector
-
-        detector(self.model, self.engine)
-
     def __call__(self, docs: Docs) -> Docs:
         import numpy as np
         import pyarrow as pa

@@ -15,8 +15,8 @@ from pilebuilder.task import Task, Workspace, digest_file
 from pilebuilder.tokenize.lines import Lines, Scanner
 from pilebuilder.tokenize.writer import TokenWriter
 
-BATCH = 8 << 20
-"""Bytes of lines that are encoded in one call: fewer calls than frames, and little enough for the caches."""
+BATCH = 4 << 20
+"""Bytes of lines that are encoded in one call: one frame by default, which the caches hold best."""
 CHECK_BYTES = 64 << 10
 """Longest document on which engines are compared: the check stays a small part of a shard's work."""
 

@@ -48,14 +48,6 @@ class Config(Strict):
         " best, with the truncation and padding in the manifest",
     )
 
-    def load(self) -> None:
-        """Open the tokenizer's engines, for all workers that are made from this process."""
-        from pilebuilder.models import encoders, vocabulary
-
-        found = vocabulary.load(self.tokenizer, eod=self.eod, pattern=self.pattern, size=self.vocab_size)
-        encoders.choose(self.engine, found)
-        encoders.reference(found)
-
 
 @stage("tokenize", version=1)
 @dataclass(frozen=True, slots=True, kw_only=True)
