@@ -6,7 +6,7 @@ deduplication (14 bands of 8), GPT-2 tokens in Megatron's layout. Ours is the co
 a report, which the recipe turns off. datatrove is a script of its own steps in one process, with the same language
 model.
 
-Figures are CPU seconds of whole process trees, imports included: ours on MB (300), datatrove on a random SAMPLE_MB
+Figures are CPU seconds of whole process trees, imports included: ours on MB (600), datatrove on a random SAMPLE_MB
 (20) of the same documents. datatrove's seconds are scaled to MB after taking off what it spends before its first
 document, so its start-up counts once. Both take turns, twice, and of each the quicker run counts. Agreement is on the
 sample, which both do: documents kept by both or by neither.
@@ -25,6 +25,7 @@ import os
 import platform
 import random
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -276,50 +277,67 @@ def machine() -> str:
     return f"{model}, {os.cpu_count()} cores, Python {platform.python_version()}"
 
 
+def prepare(root: Path, amount: int, sample_amount: int, which: str) -> None:
+    """Write the documents and a random sample of them, and what they come to."""
+    rows = list(enumerate(texts(amount * 1_000_000, which)))
+    random.Random(3).shuffle(rows)
+    sample, held = [], 0
+    for row in rows:
+        sample.append(row)
+        held += len(row[1].encode())
+        if held >= sample_amount * 1_000_000:
+            break
+    facts = {"texts": which, "documents": len(rows), "sample_documents": len(sample)}
+    facts |= {"mb": write(root / "all", rows) / 1e6, "sample_mb": write(root / "sample", sample) / 1e6}
+    (root / "facts.json").write_text(json.dumps(facts))
+
+
 def main() -> None:
-    """Measure, print, end with one JSON object."""
-    amount = int(sys.argv[1]) if len(sys.argv) > 1 else 300
-    sample_amount = int(sys.argv[2]) if len(sys.argv) > 2 else 20
-    which = sys.argv[3] if len(sys.argv) > 3 else "english"
+    """Write the texts, and measure in this process begun anew: what it holds counts as its children's memory."""
+    arguments = sys.argv[1:]
+    if arguments[:1] == ["--measure"]:
+        measure(Path(arguments[1]))
+        return
+    root = Path(tempfile.mkdtemp())
+    try:
+        amount, sample_amount = (int(arguments[i]) if len(arguments) > i else n for i, n in enumerate((600, 20)))
+        prepare(root, amount, sample_amount, arguments[2] if len(arguments) > 2 else "english")
+        sys.stdout.flush()
+        os.execv(sys.executable, [sys.executable, "-m", "tests.benchmarks.end_to_end", "--measure", str(root)])
+    except BaseException:
+        shutil.rmtree(root)
+        raise
+
+
+def measure(root: Path) -> None:
+    """Measure, print, end with one JSON object; removes the texts."""
     adopt_orphans()
-    with tempfile.TemporaryDirectory() as name:
-        root = Path(name)
-        rows = list(enumerate(texts(amount * 1_000_000, which)))
-        random.Random(3).shuffle(rows)
-        sample, held = [], 0
-        for row in rows:
-            sample.append(row)
-            held += len(row[1].encode())
-            if held >= sample_amount * 1_000_000:
-                break
-        size, documents = write(root / "all", rows), len(rows)
-        del rows  # what this process holds when it starts another counts as that one's memory
-        sample_size = write(root / "sample", sample)
+    try:
+        facts = json.loads((root / "facts.json").read_text())
         ours(root / "sample", root / "o0")  # compiles kernels once per machine
         alone, both, rivals = [], [], []
         for i in range(ROUNDS):  # by turns: the machine is not equally fast all the time
             alone.append(ours(root / "all", root / f"a{i}"))
             rivals.append(run_rival(root / "sample", root / f"rival{i}"))
             both.append(ours(root / "all", root / f"b{i}", workers=2)[1])
-        cpu, wall, memory = min(alone)
-        two = min(both)
-        rival_cpu, rival_wall, told = min(rivals, key=lambda run: run[0])
-        mine = our_kept(root / "o0", places(root / "sample"))
-    numbers, theirs = {i for i, _ in sample}, set(told["kept"])
+        ids = places(root / "sample")
+        mine = our_kept(root / "o0", ids)
+    finally:
+        shutil.rmtree(root)
+    cpu, wall, memory = min(alone)
+    two = min(both)
+    rival_cpu, rival_wall, told = min(rivals, key=lambda run: run[0])
+    numbers, theirs = set(ids.values()), set(told["kept"])
     same = sum((i in mine) == (i in theirs) for i in numbers)
-    scaled = told["start"] + (rival_cpu - told["start"]) * size / sample_size
+    scaled = told["start"] + (rival_cpu - told["start"]) * facts["mb"] / facts["sample_mb"]
     figures = {
         "machine": machine(),
-        "texts": which,
-        "mb": size / 1e6,
-        "documents": documents,
-        "sample_mb": sample_size / 1e6,
-        "sample_documents": len(sample),
+        **facts,
         "ours_cpu_seconds": cpu,
         "ours_wall_seconds": wall,
         "ours_wall_seconds_2_workers": two,
         "ours_speedup_2_workers": wall / two,
-        "ours_mb_s": size / 1e6 / cpu,
+        "ours_mb_s": facts["mb"] / cpu,
         "ours_peak_memory_mib": memory,
         "datatrove_cpu_seconds_sample": rival_cpu,
         "datatrove_wall_seconds_sample": rival_wall,
