@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 FIRST, MOST = 1 << 16, 1 << 20
 """Rows of the table of known pretokens at the beginning, and at most (60 MB with all that belongs to it)."""
+WIDE = 1 << 16
+"""Bytes of a pretoken for which scratch space (40 times as much) is kept; a longer one has its own while it lasts."""
 PLAIN = {
     "dropout": None,
     "continuing_subword_prefix": None,
@@ -40,7 +42,7 @@ class Merger:
         self.state = np.zeros(bpe.ROOM + 4, np.int64)
         self.plans = np.zeros(bpe.SCRATCH, np.uint64)
         self._known = self._empty(FIRST)
-        self._make_room(1 << 10)
+        self._make_room(WIDE)
 
     def _empty(self, rows: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """Tables of known pretokens, and in the state how full each may be; a round adds no more than is left."""
@@ -78,6 +80,8 @@ class Merger:
                 self.plans, self.ids, self.heap, ids, ends,
             )  # fmt: skip
             if reason == bpe.DONE:
+                if len(self.heap) > 3 * WIDE:
+                    self._make_room(WIDE)
                 return ids[: ends[-1]], ends
             if reason == bpe.FULL:
                 self._grow()

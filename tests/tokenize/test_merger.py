@@ -123,6 +123,13 @@ def test_tables_that_stay_full_are_emptied(small: Tokenizer, monkeypatch: pytest
     assert encoders.first_difference(engine, reference, *buffers(texts)) is None
 
 
+def test_a_very_long_word_leaves_no_memory_behind(small: Tokenizer) -> None:
+    engine = merger.Merger(small)
+    texts = ["abcde" * merger.WIDE, "a", "你" * merger.WIDE]
+    assert rows(engine, texts) == rows(encoders.reference(small), texts)
+    assert len(engine.heap) == 3 * merger.WIDE
+
+
 def test_an_engine_takes_part_of_a_buffer(small: Tokenizer) -> None:
     data, offsets = buffers(["first text", "", "second", "third one"])
     engine = encoders.engine("pilebuilder", small)
