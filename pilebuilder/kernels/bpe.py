@@ -90,6 +90,16 @@ def _store(store: Any, state: Any, ids: Any, count: Any) -> Any:
 
 
 @device
+def _keep(kept: Any, state: Any, text: Any, s: Any, width: Any) -> Any:
+    """Put bytes behind those kept; returns where (and how many), as a row of the longer has it."""
+    at = i64(state, KEPT)
+    for i in range(width):
+        set_byte(kept, at + i, byte(text, s + i))
+    set_i64(state, KEPT, at + width)
+    return _U(at) << _HALF | _U(width)
+
+
+@device
 def _same(d: Any, s: Any, width: Any, kept: Any, place: Any) -> Any:
     at, same = types.int64(place >> _HALF), types.int64(place & _WORD) == width
     i = 0
@@ -164,12 +174,8 @@ def _find(d: Any, plans: Any, ahead: Any, words: Any, fresh: Any) -> Any:
             s, width = i64(plan, 0), i64(plan, 4) - i64(plan, 0)
             while u64(row, 0) != low or not _same(d, s, width, words[5], u64(row, 1)):
                 if u64(row, 0) == 0:
-                    place = i64(words[6], KEPT)
-                    for i in range(width):
-                        set_byte(words[5], place + i, byte(d, s + i))
-                    set_i64(words[6], KEPT, place + width)
                     set_u64(row, 0, low)
-                    set_u64(row, 1, _U(place) << _HALF | _U(width))
+                    set_u64(row, 1, _keep(words[5], words[6], d, s, width))
                     set_i64(fresh, new, k)
                     new += 1
                     break
@@ -308,12 +314,9 @@ def _move_long(row: Any, words: Any) -> None:
     while u64(longer, 4 * at) != 0:
         at = (at + 1) & last
     new, count = longer + 32 * at, u32(row, 7) & 0xFF
-    width, place, to = types.int64(u64(row, 1) & _WORD), types.int64(u64(row, 1) >> _HALF), i64(state, KEPT)
-    for i in range(width):
-        set_byte(kept, to + i, byte(words[8], place + i))
-    set_i64(state, KEPT, to + width)
+    width, place = types.int64(u64(row, 1) & _WORD), types.int64(u64(row, 1) >> _HALF)
     set_u64(new, 0, u64(row, 0))
-    set_u64(new, 1, _U(to) << _HALF | _U(width))
+    set_u64(new, 1, _keep(kept, state, words[8], place, width))
     set_u32(new, 4, _store(words[4], state, words[7] + 4 * u32(row, 4), count))
     set_u32(new, 7, count)
     set_i64(state, LONGER, i64(state, LONGER) + 1)

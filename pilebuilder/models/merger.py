@@ -19,14 +19,8 @@ FIRST, MOST = 1 << 16, 1 << 20
 """Rows of the table of known pretokens at the beginning, and at most (60 MB with all that belongs to it)."""
 WIDE = 1 << 16
 """Bytes of a pretoken for which scratch space (40 times as much) is kept; a longer one has its own while it lasts."""
-PLAIN = {
-    "dropout": None,
-    "continuing_subword_prefix": None,
-    "end_of_word_suffix": None,
-    "byte_fallback": False,
-    "ignore_merges": False,
-}
-"""Settings of a ``tokenizer.json`` under which merging is what `merging` does; an empty value is as good as these."""
+UNUSUAL = ("dropout", "continuing_subword_prefix", "end_of_word_suffix", "byte_fallback", "ignore_merges")
+"""Settings of a ``tokenizer.json`` that must be empty or off for merging to be what `merging` does."""
 CUT = {"type": "ByteLevel", "add_prefix_space": False, "use_regex": True}
 
 
@@ -123,7 +117,7 @@ def _from_json(tokenizer: Tokenizer) -> np.ndarray:
     model, cut = data["model"], data.get("pre_tokenizer") or {}
     if cut.get("type") == "Sequence" and len(cut.get("pretokenizers") or ()) == 1:
         cut = cut["pretokenizers"][0]
-    if model.get("type") != "BPE" or any((model.get(key) or None) != (value or None) for key, value in PLAIN.items()):
+    if model.get("type") != "BPE" or any(map(model.get, UNUSUAL)):
         raise _refused(tokenizer, "it is not a plain byte-level BPE")
     if data.get("normalizer") or any({"use_regex": True, **cut}.get(key) != value for key, value in CUT.items()):
         raise _refused(tokenizer, "it cuts words in another way than GPT-2, or changes text before")
